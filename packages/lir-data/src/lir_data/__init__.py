@@ -1,0 +1,3 @@
+"""Documents, queries, tuples, runs and evaluation of lir; no torch."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Losses, Lightning modules and the trainer of lir."""
+
+__all__: list[str] = []
