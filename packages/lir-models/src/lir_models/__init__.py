@@ -1,3 +1,53 @@
-"""Retrieval models of lir: bi-encoders and cross-encoders that encode, score and rank."""
+"""Retrieval models: bi-encoders and cross-encoders that encode, score and rank.
 
-__all__: list[str] = []
+>>> from lir_models import BiEncoderModel
+>>> model = BiEncoderModel.from_pretrained("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
+>>> model.score("What is the capital of Germany?", ["Berlin is the capital.", "Paris is in France."])  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lir_models.config import BiEncoderConfig, CrossEncoderConfig, DenseLayer
+from lir_models.errors import LirModelsError
+from lir_models.families.dpr import DprConfig
+from lir_models.families.mono import MonoConfig
+
+if TYPE_CHECKING:
+    from lir_models.bi_encoder import BiEncoderModel
+    from lir_models.cross_encoder import CrossEncoderModel
+    from lir_models.loading import detect, load_model, read_config
+    from lir_models.outputs import RankedDocument, ScoreOutput
+
+__all__ = [
+    "BiEncoderConfig",
+    "BiEncoderModel",
+    "CrossEncoderConfig",
+    "CrossEncoderModel",
+    "DenseLayer",
+    "DprConfig",
+    "LirModelsError",
+    "MonoConfig",
+    "RankedDocument",
+    "ScoreOutput",
+    "detect",
+    "load_model",
+    "read_config",
+]
+
+# These import torch, so they wait until they are asked for.
+_LAZY = {
+    "BiEncoderModel": "bi_encoder",
+    "CrossEncoderModel": "cross_encoder",
+    "RankedDocument": "outputs",
+    "ScoreOutput": "outputs",
+    "detect": "loading",
+    "load_model": "loading",
+    "read_config": "loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lir_models' has no attribute '{name}'")
+    return getattr(import_module(f"lir_models.{_LAZY[name]}"), name)

@@ -1,0 +1,16 @@
+"""A plain backbone: a Hugging Face folder without any rule for scores."""
+
+from pathlib import Path
+
+from lir_models.config import Recognised
+
+
+def detect(folder: Path) -> bool:
+    """Whether transformers can read this folder."""
+    return (folder / "config.json").is_file()
+
+
+def read(folder: Path) -> Recognised:
+    """A backbone has no config of ours; the caller chooses one."""
+    del folder
+    return "backbone", None

@@ -1,0 +1,65 @@
+"""``*ForSequenceClassification`` folders: cross-encoders with the head that transformers gives them.
+
+Their activation, for ``predict``, stands where sentence-transformers below 5.4 put it, in config.json.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from lir_models.checkpoints.files import read_json
+from lir_models.config import Activation, Recognised
+from lir_models.errors import CheckpointError
+from lir_models.families.mono import MonoConfig
+
+ACTIVATION_PATHS: dict[Activation, str] = {
+    "identity": "torch.nn.modules.linear.Identity",
+    "tanh": "torch.nn.modules.activation.Tanh",
+    "relu": "torch.nn.modules.activation.ReLU",
+    "gelu": "torch.nn.modules.activation.GELU",
+    "silu": "torch.nn.modules.activation.SiLU",
+    "sigmoid": "torch.nn.modules.activation.Sigmoid",
+}
+
+
+def activation_of(path: str) -> Activation:
+    """Return our name of an activation given as a dotted path.
+
+    Raises:
+        CheckpointError: If it is none that lir knows; no code named by a checkpoint is run.
+    """
+    for name, known in ACTIVATION_PATHS.items():
+        if path.rpartition(".")[2] == known.rpartition(".")[2]:
+            return name
+    known_names = ", ".join(known.rpartition(".")[2] for known in ACTIVATION_PATHS.values())
+    raise CheckpointError(f"The checkpoint asks for the activation '{path}'; known are {known_names}.")
+
+
+def detect(folder: Path) -> bool:
+    """Whether config.json names a sequence classifier."""
+    if not (folder / "config.json").is_file():
+        return False
+    architectures = read_json(folder / "config.json").get("architectures") or [""]
+    return architectures[0].endswith("ForSequenceClassification")
+
+
+def read(folder: Path) -> Recognised:
+    """Read the rule: labels from the head, activation from where a tool left it."""
+    values = read_json(folder / "config.json")
+    labels = num_labels(values)
+    if labels not in (1, 2):
+        raise CheckpointError(
+            f"'{folder}' is a classifier of {labels} labels; a cross-encoder has 1 (a logit) or 2 (not relevant, relevant)."
+        )
+    path = values.get("sentence_transformers", {}).get("activation_fn") or values.get(
+        "sbert_ce_default_activation_function"
+    )
+    # Without a word on it, sentence-transformers takes the sigmoid of a single logit.
+    activation = activation_of(path) if path else ("sigmoid" if labels == 1 else "identity")
+    return "cross-encoder", MonoConfig(scoring_strategy="rank" if labels == 1 else "mono", activation=activation)
+
+
+def num_labels(config: dict[str, Any]) -> int:
+    """Count the labels as transformers does: two unless config.json says otherwise."""
+    if "id2label" in config:
+        return len(config["id2label"])
+    return config.get("num_labels", 2)

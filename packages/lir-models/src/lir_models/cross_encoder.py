@@ -1,0 +1,161 @@
+"""Cross-encoders: query and document are read together."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
+from lir_models.batching import run_in_batches
+from lir_models.checkpoints import lir, recognise
+from lir_models.checkpoints.files import written_whole
+from lir_models.checkpoints.sequence_classification import ACTIVATION_PATHS
+from lir_models.config import CrossEncoderConfig
+from lir_models.errors import WrongModelKindError
+from lir_models.families.mono import MonoConfig
+from lir_models.heads import ACTIVATIONS
+from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
+from lir_models.references import resolve
+from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
+
+
+class CrossEncoderModel(nn.Module):
+    """A sequence classifier, and the rule by which its logits become a score.
+
+    Args:
+        backbone: A transformer with a classification head; its output has ``logits``.
+        tokenizer: Its tokenizer.
+        config: The rule.
+        name: What the model is called.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, tokenizer: Tokenizer, config: CrossEncoderConfig, *, name: str = ""
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        self.config = config
+        self.name = name
+        # Decoders look for the last token of a row by the padding token.
+        backbone.config.pad_token_id = tokenizer.pad_id  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        config: CrossEncoderConfig | None = None,
+        *,
+        device: str | torch.device | None = None,
+        trust_remote_code: bool = False,
+    ) -> Self:
+        """Load a model.
+
+        Args:
+            name_or_path: A folder, an id of the Hugging Face hub, or ``package:NAME`` for the model folder inside an
+                installed Python package. A plain backbone gets a new classification head.
+            config: The rule to use instead of the checkpoint's own.
+            device: Where it runs; a GPU if there is one.
+            trust_remote_code: Whether Python code from the checkpoint may run.
+
+        Raises:
+            ModelNotFoundError: If there is no such model.
+            CheckpointError: If its files cannot be read.
+            WrongModelKindError: If it is a bi-encoder.
+        """
+        kind, found = recognise(resolve(name_or_path, weights=False))
+        if kind == "bi-encoder" and config is None:
+            raise WrongModelKindError(
+                f"'{name_or_path}' is a bi-encoder: it embeds query and document apart.",
+                hint="BiEncoderModel scores with it; a config makes a new cross-encoder of its backbone",
+            )
+        folder = resolve(name_or_path)
+        if not isinstance(found, CrossEncoderConfig):
+            found = None
+        rule = config or found or MonoConfig()
+        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
+        backbone = load_backbone(folder, classifier_labels=rule.num_labels, trust_remote_code=trust_remote_code)
+        return cls(backbone, tokenizer, rule, name=str(name_or_path)).to(device or default_device()).eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return next(self.parameters()).device
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that tell this model, as it is when first asked for them, from another."""
+        return fingerprint(self, self.config.to_json())
+
+    def tokenize(self, queries: Sequence[str], docs: Sequence[str]) -> list[TokenizedText]:
+        """Turn pairs of a query and a document into token ids."""
+        config = self.config
+        return self.tokenizer.pairs(
+            [config.query_prompt + query for query in queries] if config.query_prompt else queries,
+            [config.doc_prompt + doc for doc in docs] if config.doc_prompt else docs,
+            length=config.max_length,
+            query_length=config.query_length,
+            doc_length=config.doc_length,
+        )
+
+    def score_batch(self, batch: TokenBatch) -> Tensor:
+        """Score a batch of pairs, with gradients: raw scores ``[pairs]``, float32."""
+        logits = self.backbone(**batch.inputs()).logits.float()
+        if self.config.scoring_strategy == "mono":
+            return logits.log_softmax(dim=-1)[:, 1]
+        return logits[:, 0]
+
+    def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
+        """Score documents for a query, or for each of several queries its own documents; raw scores.
+
+        Args:
+            query: One query or several.
+            docs: The documents of the one query, or a list of documents for each query.
+
+        Raises:
+            InputError: If something is no text, or lists do not pair up.
+        """
+        queries, lists = as_lists(query, docs)
+        repeated = [query for query, item in zip(queries, lists, strict=True) for _ in item]
+        pairs = self.tokenize(repeated, [doc for item in lists for doc in item])
+        return ScoreOutput(self.score_tokenized(pairs), tuple(len(item) for item in lists))
+
+    @torch.inference_mode()
+    def score_tokenized(self, pairs: Sequence[TokenizedText]) -> Tensor:
+        """Score pairs that are token ids already: ``[pairs]``, float32, on the CPU."""
+        scores = torch.zeros(len(pairs))
+        tokenizer = self.tokenizer
+        for positions, values in run_in_batches(
+            pairs,
+            self.score_batch,
+            pad_id=tokenizer.pad_id,
+            padding_side=tokenizer.padding_side,
+            device=self.device,
+        ):
+            scores[torch.from_numpy(positions)] = values.cpu()
+        return scores
+
+    def predict(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
+        """Score as `score` does, then apply the checkpoint's activation, a sigmoid for instance."""
+        output = self.score(query, docs)
+        return ScoreOutput(ACTIVATIONS[self.config.activation](output.scores), output.num_docs)
+
+    def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
+        """Order documents by their score for a query, best first."""
+        return ranking(self.score(query, docs).scores, docs, top_k)
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Save the model so that lir, transformers and sentence-transformers load it; whole or not at all.
+
+        Raises:
+            OutputExistsError: If the folder exists and is not to be overwritten.
+        """
+        settings = {"activation_fn": ACTIVATION_PATHS[self.config.activation]}
+        self.backbone.config.sentence_transformers = settings  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+        with written_whole(Path(folder), overwrite=overwrite) as place, quiet():
+            self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
+            self.tokenizer.tokenizer.save_pretrained(place)
+            lir.write(place, "cross-encoder", self.config)

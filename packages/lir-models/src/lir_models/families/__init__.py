@@ -1,0 +1,1 @@
+"""The families, one a file: a config, and what differs from the generic model."""

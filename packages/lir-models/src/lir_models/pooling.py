@@ -1,0 +1,72 @@
+"""From one embedding a token to one a text: functions on tensors.
+
+The modes and their order when several are concatenated are those of sentence-transformers' Pooling module.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lir_models.config import Pooling, PoolingMode
+
+
+def pool(tokens: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    """Pool token embeddings to one vector a text.
+
+    Args:
+        tokens: Token embeddings ``[texts, length, dim]``.
+        mask: 1 where there is a token that counts ``[texts, length]``.
+        pooling: One mode, or several whose results are concatenated.
+
+    Returns:
+        ``[texts, dim * modes]``, float32.
+    """
+    modes = pooling if isinstance(pooling, tuple) else (pooling,)
+    tokens = tokens.float()  # half-precision sums over a long text lose digits
+    mask = mask.to(tokens.dtype)
+    return torch.cat([_MODES[mode](tokens, mask) for mode in modes if mode is not None], dim=-1)
+
+
+def _at(tokens: Tensor, positions: Tensor) -> Tensor:
+    return tokens[torch.arange(len(tokens), device=tokens.device), positions]
+
+
+def _first(tokens: Tensor, mask: Tensor) -> Tensor:
+    return _at(tokens, mask.argmax(dim=1))  # the first token that is no padding, on whichever side the padding is
+
+
+def _last(tokens: Tensor, mask: Tensor) -> Tensor:
+    return _at(tokens, mask.shape[1] - 1 - mask.flip(1).argmax(dim=1))
+
+
+def _sum(tokens: Tensor, mask: Tensor) -> Tensor:
+    return torch.einsum("bld,bl->bd", tokens, mask)
+
+
+def _mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    return _sum(tokens, mask) / mask.sum(dim=1, keepdim=True).clamp(min=1e-9)
+
+
+def _mean_sqrt_len(tokens: Tensor, mask: Tensor) -> Tensor:
+    return _sum(tokens, mask) / mask.sum(dim=1, keepdim=True).clamp(min=1e-9).sqrt()
+
+
+def _max(tokens: Tensor, mask: Tensor) -> Tensor:
+    return tokens.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(dim=1)
+
+
+def _weighted_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Muennighoff (2022), *SGPT*: the n-th token weighs n. https://arxiv.org/abs/2202.08904."""
+    return _mean(tokens, mask * mask.cumsum(dim=1))
+
+
+_MODES: dict[PoolingMode, Callable[[Tensor, Tensor], Tensor]] = {
+    "first": _first,
+    "max": _max,
+    "mean": _mean,
+    "mean_sqrt_len": _mean_sqrt_len,
+    "weighted_mean": _weighted_mean,
+    "last": _last,
+    "sum": _sum,
+}

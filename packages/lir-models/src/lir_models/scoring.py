@@ -1,0 +1,64 @@
+"""From embeddings to scores: functions on tensors, float32."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lir_models.config import SimilarityFunction
+
+
+def similarity(queries: Tensor, docs: Tensor, function: SimilarityFunction = "dot") -> Tensor:
+    """Compare every query with every document.
+
+    Args:
+        queries: Query embeddings ``[queries, dim]``.
+        docs: Document embeddings ``[docs, dim]``.
+        function: ``dot``, ``cosine``, or ``l2``, the negative Euclidean distance.
+
+    Returns:
+        Scores ``[queries, docs]``, float32; larger is better.
+    """
+    return _SIMILARITIES[function](queries.float(), docs.float())
+
+
+def pairwise_similarity(queries: Tensor, docs: Tensor, function: SimilarityFunction = "dot") -> Tensor:
+    """Compare the n-th query with the n-th document: ``[n, dim]`` twice gives ``[n]``."""
+    queries, docs = queries.float(), docs.float()
+    if function == "l2":
+        return -torch.linalg.vector_norm(queries - docs, dim=-1)
+    if function == "cosine":
+        queries, docs = _unit(queries), _unit(docs)
+    return (queries * docs).sum(dim=-1)
+
+
+def max_sim(query: Tensor, vectors: Tensor, lengths: Tensor, function: SimilarityFunction = "dot") -> Tensor:
+    """Sum, over a query's tokens, the best match in each document.
+
+    Documents lie packed: the first ``lengths[0]`` rows of ``vectors`` are the first document, and so on.
+
+    Args:
+        query: Token embeddings of one query ``[query tokens, dim]``.
+        vectors: Token embeddings of all documents ``[sum of lengths, dim]``.
+        lengths: Tokens in each document ``[docs]``, at least one.
+        function: How two tokens are compared.
+
+    Returns:
+        Scores ``[docs]``, float32.
+
+    References:
+        Khattab and Zaharia (2020), *ColBERT*, equation 3. https://arxiv.org/abs/2004.12832
+    """
+    return torch.segment_reduce(similarity(vectors, query, function), "max", lengths=lengths, axis=0).sum(dim=1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=-1, eps=1e-12)
+
+
+_SIMILARITIES: dict[SimilarityFunction, Callable[[Tensor, Tensor], Tensor]] = {
+    "dot": lambda queries, docs: queries @ docs.T,
+    "cosine": lambda queries, docs: _unit(queries) @ _unit(docs).T,
+    # The matrix-multiplication shortcut loses digits where a query is close to a document.
+    "l2": lambda queries, docs: -torch.cdist(queries, docs, compute_mode="donot_use_mm_for_euclid_dist"),
+}

@@ -1,0 +1,153 @@
+"""What a bi-encoder promises, whatever its rule."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lir_models import BiEncoderConfig, BiEncoderModel, DprConfig
+from lir_models import batching as batching_module
+from lir_models.batching import batches_by_length
+from lir_models.errors import InputError, ModelNotFoundError, OutputExistsError, WrongModelKindError
+from lir_models.scoring import max_sim
+
+
+@pytest.fixture(scope="module")
+def model(backbone: Path) -> BiEncoderModel:
+    return BiEncoderModel.from_pretrained(backbone, BiEncoderConfig(embedding_dim=8, similarity_function="cosine"))
+
+
+def test_batch_mates_and_order_change_no_embedding(model: BiEncoderModel, texts: list[str]) -> None:
+    together = model.encode_document(texts)
+    alone = np.stack([model.encode_document(text) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_memory_that_runs_out_changes_no_embedding(
+    model: BiEncoderModel, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = model.encode_document(texts)
+    embed = model.embed
+
+    def scarce(batch: batching_module.TokenBatch, side: str) -> torch.Tensor:
+        if len(batch.input_ids) > 2:
+            raise torch.OutOfMemoryError("no more")
+        return embed(batch, side)
+
+    monkeypatch.setattr(model, "embed", scarce)
+    np.testing.assert_allclose(model.encode_document(texts), expected, atol=1e-6)
+
+
+@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 500))
+def test_batches_hold_every_text_once_and_keep_the_budget(lengths: list[int], budget: int) -> None:
+    batches = list(batches_by_length(lengths, budget))
+    assert sorted(int(place) for batch in batches for place in batch) == list(range(len(lengths)))
+    assert all(len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= budget for batch in batches)
+
+
+def test_a_model_of_one_vector_a_token_scores_by_max_sim(backbone: Path, texts: list[str]) -> None:
+    model = BiEncoderModel.from_pretrained(
+        backbone, BiEncoderConfig(query_pooling_strategy=None, doc_pooling_strategy=None, embedding_dim=16)
+    )
+    query, _ = model.encode_query([texts[0]])
+    expected = []
+    for text in texts:
+        vectors, lengths = model.encode_document([text])
+        assert lengths[0] == len(vectors)
+        expected.append(
+            sum(max(float(token @ other) for other in vectors.astype(np.float64)) for token in query.astype(np.float64))
+        )
+    np.testing.assert_allclose(model.score(texts[0], texts).scores, expected, rtol=1e-5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(1, 4), st.sampled_from(["dot", "cosine", "l2"]))
+def test_max_sim_equals_its_equation(lengths: list[int], tokens: int, function: str) -> None:
+    random = np.random.default_rng(sum(lengths) + tokens)
+    query, vectors = random.normal(size=(tokens, 3)), random.normal(size=(sum(lengths), 3))
+    compare = {
+        "dot": lambda a, b: a @ b,
+        "cosine": lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b),
+        "l2": lambda a, b: -np.linalg.norm(a - b),
+    }[function]
+    starts = np.cumsum(lengths) - lengths
+    expected = [
+        sum(max(compare(token, vectors[row]) for row in range(start, start + length)) for token in query)
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+    scores = max_sim(torch.tensor(query), torch.tensor(vectors), torch.tensor(lengths), function)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_several_queries_score_their_own_documents(model: BiEncoderModel, texts: list[str]) -> None:
+    output = model.score(texts[:2], [texts[2:4], texts[4:]])
+    first, second = output.per_query()
+    torch.testing.assert_close(first, model.score(texts[0], texts[2:4]).scores)
+    torch.testing.assert_close(second, model.score(texts[1], texts[4:]).scores)
+
+
+def test_rank_is_best_first(model: BiEncoderModel, texts: list[str]) -> None:
+    ranking = model.rank(texts[0], texts, top_k=3)
+    best = model.score(texts[0], texts).scores.sort(descending=True, stable=True)
+    assert [document.index for document in ranking] == best.indices[:3].tolist()
+
+
+def test_no_document_gives_no_score(model: BiEncoderModel) -> None:
+    assert model.score("paris", []).scores.shape == (0,)
+
+
+def test_a_saved_model_is_the_same(model: BiEncoderModel, texts: list[str], tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "saved")
+    again = BiEncoderModel.from_pretrained(tmp_path / "saved")
+    np.testing.assert_array_equal(again.encode_document(texts), model.encode_document(texts))
+    assert again.fingerprint == model.fingerprint
+
+
+def test_different_sides_are_saved(backbone: Path, texts: list[str], tmp_path: Path) -> None:
+    config = DprConfig(doc_pooling_strategy="mean", embedding_dim=8)
+    model = BiEncoderModel.from_pretrained(backbone, config)
+    model.save_pretrained(tmp_path / "saved")
+    again = BiEncoderModel.from_pretrained(tmp_path / "saved")
+    np.testing.assert_array_equal(again.encode_query(texts), model.encode_query(texts))
+
+
+def test_a_saved_model_is_not_overwritten(model: BiEncoderModel, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(OutputExistsError, match="exists already"):
+        model.save_pretrained(tmp_path)
+    assert (tmp_path / "note").read_text() == "mine"
+
+
+def test_another_weight_is_another_fingerprint(backbone: Path) -> None:
+    model = BiEncoderModel.from_pretrained(backbone)
+    other = BiEncoderModel.from_pretrained(backbone)
+    with torch.no_grad():
+        next(other.backbone.parameters()).mul_(2)
+    assert model.fingerprint != other.fingerprint
+
+
+def test_a_cross_encoder_is_refused(classifier: Path) -> None:
+    with pytest.raises(WrongModelKindError, match="is a cross-encoder"):
+        BiEncoderModel.from_pretrained(classifier)
+
+
+def test_what_is_no_text_is_named(model: BiEncoderModel) -> None:
+    with pytest.raises(InputError, match="Text 1 of 2 is None, of type NoneType"):
+        model.encode_document(["paris", None])
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("./nowhere", "There is no folder './nowhere'"),
+        ("package:not_installed_here", "which is not installed"),
+        ("package:json", "holds no model"),
+        ("no-such-org/no-such-model", "There is no folder 'no-such-org/no-such-model', and"),
+    ],
+)
+def test_a_model_that_is_not_there_is_named(reference: str, message: str) -> None:
+    with pytest.raises(ModelNotFoundError, match=message):
+        BiEncoderModel.from_pretrained(reference)

@@ -1,0 +1,50 @@
+"""Configs: checked, and the same after JSON."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import lir_models
+from lir_models import BiEncoderConfig, CrossEncoderConfig, DenseLayer, DprConfig, MonoConfig
+from lir_models.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BiEncoderConfig(query_pooling_strategy=("first", "mean"), doc_length=None),
+        DprConfig(projection=(DenseLayer(in_features=4, out_features=2, activation="tanh"),), query_prompt="q: "),
+        MonoConfig(scoring_strategy="mono", max_length=128),
+    ],
+)
+def test_json_keeps_everything(config: BiEncoderConfig | CrossEncoderConfig) -> None:
+    assert type(config).from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"similarity_function": "cosin"}, "Did you mean 'cosine'"),
+        ({"query_pooling_strategy": "men"}, "Did you mean 'mean'"),
+        ({"query_pooling_strategy": None}, "either both are None"),
+        ({"projection": None, "embedding_dim": 8}, "nothing makes that width"),
+        ({"doc_length": 0}, "at least 1"),
+        ({"query_lenght": 3}, "Did you mean 'query_length'"),
+        ({"family": "DprConfg"}, "Did you mean 'DprConfig'"),
+    ],
+)
+def test_a_contradiction_is_a_sentence(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BiEncoderConfig.from_json(values)
+
+
+def test_the_public_names_can_be_imported() -> None:
+    assert sorted(lir_models.__all__) == lir_models.__all__
+    assert all(hasattr(lir_models, name) for name in lir_models.__all__)
+
+
+def test_the_package_imports_no_torch() -> None:
+    code = "import sys, lir_models; assert not {'torch', 'transformers'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
