@@ -1,3 +1,37 @@
-"""Documents, queries, tuples, runs and evaluation of lir; no torch."""
+"""Documents, queries, tuples, runs and evaluation; no torch.
 
-__all__: list[str] = []
+>>> from lir_data import DocDataset
+>>> next(iter(DocDataset("vaswani")))  # doctest: +SKIP
+DocSample(doc_id='1', doc='compact memories have flexible capacities ...')
+"""
+
+from lir_data.documents import DocDataset, Documents, open_documents
+from lir_data.errors import LirDataError
+from lir_data.evaluation import evaluate, parse_measures
+from lir_data.queries import QueryDataset, open_queries
+from lir_data.runs import RunDataset
+from lir_data.samples import DocSample, QuerySample, RankSample
+from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
+from lir_data.tuples import TupleDataset
+
+__all__ = [
+    "DocDataset",
+    "DocSample",
+    "Documents",
+    "LirDataError",
+    "Qrels",
+    "QueryDataset",
+    "QuerySample",
+    "RankSample",
+    "Run",
+    "RunDataset",
+    "TupleDataset",
+    "evaluate",
+    "open_documents",
+    "open_queries",
+    "parse_measures",
+    "read_qrels",
+    "read_run",
+    "write_qrels",
+    "write_run",
+]

@@ -1,0 +1,66 @@
+"""What every test of the workspace has: no network, the collections where they lie, and skips that say why."""
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Read when huggingface_hub is imported; `HF_HUB_OFFLINE=0 uv run pytest -m network` runs the tests that need the hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# ir_datasets reads this once, when it is first imported.
+os.environ["IR_DATASETS_HOME"] = tempfile.mkdtemp(prefix="lir-tests-")
+
+
+def pytest_unconfigure() -> None:
+    """Remove what ir_datasets was given."""
+    shutil.rmtree(os.environ["IR_DATASETS_HOME"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the network or a GPU where there is none."""
+    if os.environ["HF_HUB_OFFLINE"] != "0":
+        for item in items:
+            if item.get_closest_marker("network"):
+                item.add_marker(pytest.mark.skip(reason="HF_HUB_OFFLINE is set: no network"))
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and not has_cuda():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+def has_cuda() -> bool:
+    """Whether torch is installed and sees a CUDA device."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real collections beside the checkout; tests that need it are skipped without it."""
+    folder = Path(__file__).parent.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("the collections in ../shared are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ir_datasets_home(shared: Path) -> Path:
+    """The home of ir_datasets, filled so that some collections load without a network."""
+    home = Path(os.environ["IR_DATASETS_HOME"])
+    for source in (shared / "data" / "ir_datasets_home", shared / "data" / "msmarco-dl" / "ir_datasets_home"):
+        # The contents alone, file by file: the originals may be read-only, and copytree would keep that.
+        for path in source.rglob("*"):
+            target = home / path.relative_to(source)
+            if path.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    return home

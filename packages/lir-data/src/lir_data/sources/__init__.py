@@ -1,0 +1,1 @@
+"""Where data comes from: the catalogue of ir_datasets, and files."""
