@@ -1,3 +1,31 @@
-"""Losses, Lightning modules and the trainer of lir."""
+"""Losses, Lightning modules and the trainer.
 
-__all__: list[str] = []
+>>> from lir_train import BiEncoderModule, InBatchCrossEntropy, LightningIRTrainer
+>>> module = BiEncoderModule("bert-base-uncased", loss_functions=[InBatchCrossEntropy()])  # doctest: +SKIP
+>>> LightningIRTrainer(max_steps=1000).fit(module, data_module)  # doctest: +SKIP
+"""
+
+from lir_train.bi_encoder_module import BiEncoderModule
+from lir_train.callbacks import ReRankCallback
+from lir_train.cross_encoder_module import CrossEncoderModule
+from lir_train.data_module import LightningIRDataModule
+from lir_train.errors import LirTrainError
+from lir_train.losses import InBatchCrossEntropy, KLDivergence, LossFunction, LossInput, RankNet, SupervisedMarginMSE
+from lir_train.module import LightningIRModule
+from lir_train.trainer import LightningIRTrainer
+
+__all__ = [
+    "BiEncoderModule",
+    "CrossEncoderModule",
+    "InBatchCrossEntropy",
+    "KLDivergence",
+    "LightningIRDataModule",
+    "LightningIRModule",
+    "LightningIRTrainer",
+    "LirTrainError",
+    "LossFunction",
+    "LossInput",
+    "RankNet",
+    "ReRankCallback",
+    "SupervisedMarginMSE",
+]

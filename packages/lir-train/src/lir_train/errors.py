@@ -12,3 +12,15 @@ class LirTrainError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class ArgumentError(LirTrainError):
+    """An argument outside of what is allowed."""
+
+
+class WrongStageError(LirTrainError):
+    """A stage that the module, the data or the callbacks given cannot do."""
+
+
+class TargetsMissingError(LirTrainError):
+    """Training data that says nothing of what is to be learnt."""

@@ -1,0 +1,91 @@
+"""What travels from the data to the module, and from the module to the callbacks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from lir_models.tokenization import TokenBatch, TokenizedText
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """Queries with their documents, tokenized and padded.
+
+    Args:
+        queries: Token ids of the queries; None for a cross-encoder.
+        docs: Token ids of all documents, query after query; of a cross-encoder, of all pairs.
+        targets: What is to be learnt ``[queries, docs]``.
+        mask: Whether there is a document ``[queries, docs]``.
+        doc_keys: Equal numbers for equal documents ``[all docs]``.
+    """
+
+    queries: TokenBatch | None
+    docs: TokenBatch
+    targets: Tensor
+    mask: Tensor
+    doc_keys: Tensor
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> Self:
+        """Return the batch on a device."""
+        del kwargs
+        return type(self)(
+            None if self.queries is None else self.queries.to(device),
+            self.docs.to(device),
+            self.targets.to(device),
+            self.mask.to(device),
+            self.doc_keys.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class DocBatch:
+    """Documents to be embedded."""
+
+    doc_ids: Sequence[str]
+    docs: Sequence[TokenizedText]
+
+
+@dataclass(frozen=True)
+class QueryBatch:
+    """Queries to be embedded."""
+
+    query_ids: Sequence[str]
+    queries: Sequence[TokenizedText]
+
+
+@dataclass(frozen=True)
+class RankBatch:
+    """Rankings to be scored: texts, since a bi-encoder and a cross-encoder read them differently."""
+
+    query_ids: Sequence[str]
+    queries: Sequence[str]
+    doc_ids: Sequence[Sequence[str]]
+    docs: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class EmbeddedDocs:
+    """Documents' ids and embeddings, as `encode_document` gives them."""
+
+    doc_ids: Sequence[str]
+    doc_embeddings: Any
+
+
+@dataclass(frozen=True)
+class EmbeddedQueries:
+    """Queries' ids and embeddings, as `encode_query` gives them."""
+
+    query_ids: Sequence[str]
+    query_embeddings: Any
+
+
+@dataclass(frozen=True)
+class ScoredRankings:
+    """Rankings with new scores."""
+
+    query_ids: Sequence[str]
+    doc_ids: Sequence[Sequence[str]]
+    scores: Sequence[Tensor]

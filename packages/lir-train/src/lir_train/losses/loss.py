@@ -1,0 +1,63 @@
+"""What every loss is given, and what it gives."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lir_train.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class LossInput:
+    """Scores and targets of a batch.
+
+    Args:
+        scores: Of each query's own documents ``[queries, docs]``, float32.
+        targets: What is to be learnt of them, larger is better ``[queries, docs]``.
+        mask: Whether there is a document; queries may have different numbers of them ``[queries, docs]``.
+        all_scores: Of each query with every document of the batch ``[queries, all docs]``, the documents in the order
+            in which ``mask`` is true; None for a cross-encoder, which would have to read every pair.
+        doc_keys: Equal numbers for equal documents ``[all docs]``.
+    """
+
+    scores: Tensor
+    targets: Tensor
+    mask: Tensor
+    all_scores: Tensor | None = None
+    doc_keys: Tensor | None = None
+
+
+class LossFunction(ABC):
+    """A loss; it is logged under its class's name."""
+
+    #: Whether it compares a query with other queries' documents, so that only bi-encoders can have it.
+    needs_all_scores = False
+
+    @abstractmethod
+    def compute(self, batch: LossInput) -> Tensor:
+        """Return the mean loss of a batch, a scalar."""
+
+
+def check_temperature(loss: LossFunction, temperature: float) -> float:
+    """Refuse a temperature that scores cannot be divided by."""
+    if not temperature > 0:
+        raise ArgumentError(f"{type(loss).__name__}: temperature is {temperature}; it must be greater than 0.")
+    return temperature
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the values where the mask is true; 0 where it is nowhere."""
+    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def ordered_pairs(batch: LossInput) -> tuple[Tensor, Tensor, Tensor]:
+    """Return score and target differences of documents i and j of a query, and where i should come before j.
+
+    All are ``[queries, docs, docs]``.
+    """
+    score = batch.scores.unsqueeze(2) - batch.scores.unsqueeze(1)
+    target = batch.targets.unsqueeze(2) - batch.targets.unsqueeze(1)
+    there = batch.mask.unsqueeze(2) & batch.mask.unsqueeze(1)
+    return score, target, there & (target > 0)

@@ -1,0 +1,88 @@
+"""The trainer: Lightning's, with the stages of a retrieval pipeline."""
+
+from typing import Any
+
+from lightning import Trainer
+
+from lir_data import DocDataset, QueryDataset, RunDataset
+from lir_train.callbacks import ReRankCallback
+from lir_train.cross_encoder_module import CrossEncoderModule
+from lir_train.data_module import LightningIRDataModule
+from lir_train.errors import WrongStageError
+from lir_train.module import LightningIRModule
+
+
+class LightningIRTrainer(Trainer):
+    """Lightning's Trainer that also indexes, searches and re-ranks; it takes the same arguments."""
+
+    def index(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> None:
+        """Embed documents and build an index of them; an ``IndexCallback`` says which and where.
+
+        Raises:
+            WrongStageError: If the module is a cross-encoder, a dataset holds no documents, or there is no callback.
+        """
+        _refuse_cross_encoder(module, "index")
+        self._check("index", datamodule, DocDataset, "num_docs_done", "IndexCallback")
+        self._infer(module, datamodule)
+
+    def search(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> dict[str, float]:
+        """Search an index with queries; a ``SearchCallback`` says which and where to.
+
+        Returns:
+            The module's measures, by ``dataset/measure``, of each dataset that has judgements.
+
+        Raises:
+            WrongStageError: If the module is a cross-encoder, a dataset holds no queries, or there is no callback.
+        """
+        _refuse_cross_encoder(module, "search")
+        callback = self._check("search", datamodule, QueryDataset, "runs", "SearchCallback")
+        self._infer(module, datamodule)
+        return module.evaluate_runs(callback.runs, datamodule.inference_datasets)
+
+    def re_rank(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> dict[str, float]:
+        """Score the documents of rankings anew; a ``ReRankCallback``, if there is one, says where to.
+
+        Returns:
+            The module's measures, by ``dataset/measure``, of each dataset that has judgements.
+
+        Raises:
+            WrongStageError: If a dataset holds no rankings.
+        """
+        callbacks = [callback for callback in self._all_callbacks if isinstance(callback, ReRankCallback)]
+        if not callbacks:
+            callbacks = [ReRankCallback()]
+            self._all_callbacks.append(callbacks[0])
+        self._check("re_rank", datamodule, RunDataset, "runs", "ReRankCallback")
+        for dataset in datamodule.inference_datasets:
+            if isinstance(dataset, RunDataset):
+                dataset.check_documents()
+        self._infer(module, datamodule)
+        return module.evaluate_runs(callbacks[0].runs, datamodule.inference_datasets)
+
+    @property
+    def _all_callbacks(self) -> list[Any]:
+        return getattr(self, "callbacks")  # noqa: B009 - Lightning sets it where a type checker does not see it
+
+    def _check(self, stage: str, data: LightningIRDataModule, kind: type, attribute: str, callback_name: str) -> Any:
+        """Refuse data or callbacks that do not fit the stage; return the callback."""
+        for dataset in data.inference_datasets:
+            if not isinstance(dataset, kind):
+                raise WrongStageError(
+                    f"{stage} works on a {kind.__name__}; '{dataset.name}' is a {type(dataset).__name__}."
+                )
+        for callback in self._all_callbacks:
+            if hasattr(callback, attribute):
+                return callback
+        raise WrongStageError(f"{stage} needs a {callback_name} among the trainer's callbacks.")
+
+    def _infer(self, module: LightningIRModule, data: LightningIRDataModule) -> None:
+        # The callbacks keep what is needed; predictions of a whole collection would not fit in memory.
+        self.predict(module, datamodule=data, return_predictions=False)
+
+
+def _refuse_cross_encoder(module: LightningIRModule, stage: str) -> None:
+    if isinstance(module, CrossEncoderModule):
+        raise WrongStageError(
+            f"{stage} needs a bi-encoder; '{module.model.name}' is a cross-encoder, which reads query and document together.",
+            hint="re-rank with it: trainer.re_rank or 'lir rerank'",
+        )
