@@ -1,3 +1,45 @@
 """Indexes of lir: built from the embeddings of any encoder, searched exactly or fast, safe on disk."""
 
-__all__: list[str] = []
+from typing import TYPE_CHECKING, Any
+
+from lir_index.build import build
+from lir_index.config import IndexConfig, SearchConfig
+from lir_index.dense import TorchDenseIndexConfig, TorchDenseSearchConfig
+from lir_index.errors import LirIndexError, MissingExtraError
+from lir_index.faiss_flat import FaissFlatIndexConfig, FaissSearchConfig
+from lir_index.index import Index, SearchResult
+from lir_index.parts import PartWriter
+
+if TYPE_CHECKING:
+    from lir_index.callbacks import IndexCallback, SearchCallback
+
+__all__ = [
+    "FaissFlatIndexConfig",
+    "FaissSearchConfig",
+    "Index",
+    "IndexCallback",
+    "IndexConfig",
+    "LirIndexError",
+    "PartWriter",
+    "SearchCallback",
+    "SearchConfig",
+    "SearchResult",
+    "TorchDenseIndexConfig",
+    "TorchDenseSearchConfig",
+    "build",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The callbacks need lightning, which is an extra and takes seconds to import.
+    if name not in ("IndexCallback", "SearchCallback"):
+        raise AttributeError(f"module 'lir_index' has no attribute '{name}'")
+    try:
+        from lir_index import callbacks
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("lightning", "torch"):
+            raise
+        raise MissingExtraError(
+            f"{name} needs lightning, which is not installed.", hint="pip install 'lir-index[lightning]'"
+        ) from error
+    return getattr(callbacks, name)

@@ -1,0 +1,69 @@
+"""What every index kind can be told, when it is built and when it is searched.
+
+The two classes here are no dataclasses, only their parents: jsonargparse takes ``class_path`` for a parameter that is
+annotated with a plain class, and refuses it for one that is annotated with a dataclass.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, Literal, cast, get_args
+
+from lir_index.errors import ArgumentError, did_you_mean
+
+Similarity = Literal["dot", "cosine", "l2"]
+"""How a query and a document are compared; of l2, the score is the negative distance, so that more is always better."""
+
+
+class IndexConfig:
+    """What kind of index to build, and how. Each kind has its own heir, a frozen dataclass.
+
+    Attributes:
+        kind: The name of the kind, as in ``index.json``.
+        similarity: How queries and documents are compared; None takes what the model says, or the dot product.
+    """
+
+    kind: ClassVar[str]
+    similarity: Similarity | None
+
+    def __post_init__(self) -> None:
+        if self.similarity is not None:
+            check_similarity(self.similarity)
+
+    def parameters(self) -> dict[str, Any]:
+        """The fields and their values, as they are kept in ``index.json``."""
+        return dataclasses.asdict(cast("Any", self))
+
+
+class SearchConfig:
+    """How to search an index of some kind. Each kind has its own heir, a frozen dataclass.
+
+    Attributes:
+        k: Number of documents for each query.
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_k(self.k)
+
+
+def check_similarity(similarity: str) -> Similarity:
+    """Refuse what is no similarity, with the nearest one named.
+
+    Raises:
+        ArgumentError: If ``similarity`` is none of dot, cosine and l2.
+    """
+    known = get_args(Similarity)
+    if similarity not in known:
+        nearest = did_you_mean(similarity, known)
+        raise ArgumentError(f"There is no similarity '{similarity}', only dot, cosine and l2.{nearest}")
+    return cast("Similarity", similarity)
+
+
+def check_k(k: int) -> None:
+    """Refuse a number of results that is no positive integer.
+
+    Raises:
+        ArgumentError: If ``k`` is less than 1 or no integer.
+    """
+    if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
+        raise ArgumentError(f"k is the number of documents for each query, at least 1; it is {k!r}.")

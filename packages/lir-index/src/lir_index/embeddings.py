@@ -1,0 +1,179 @@
+"""The three forms that embeddings take: dense, sparse, multi-vector.
+
+Whatever an encoder hands over becomes a :class:`Batch`: named numpy arrays and the form's name. Parts store exactly
+these arrays, so that a new form is one more row here and nothing elsewhere.
+
+=============  =========================================  ==================================================
+form           as the encoder gives it                    arrays
+=============  =========================================  ==================================================
+dense          array ``[n, dim]``                         ``embeddings [n, dim]``
+sparse         ``scipy.sparse`` matrix ``[n, dim]`` or    ``data [nnz]``, ``indices [nnz]``, ``indptr [n + 1]``
+               torch CSR tensor
+multi-vector   packed ``(vectors, lengths)``              ``vectors [sum(lengths), dim]``, ``lengths [n]``
+=============  =========================================  ==================================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from lir_index.errors import EmbeddingsError
+
+Form = Literal["dense", "sparse", "multi-vector"]
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Embeddings of ``n`` documents or queries, as named arrays.
+
+    Args:
+        form: Which of the three forms.
+        arrays: As in the table of this module; values are float32 or float16.
+        dim: Components of a vector; of sparse embeddings, the size of the vocabulary.
+    """
+
+    form: Form
+    arrays: dict[str, npt.NDArray[Any]]
+    dim: int
+
+    def __len__(self) -> int:
+        if self.form == "dense":
+            return len(self.arrays["embeddings"])
+        return len(self.arrays["indptr"]) - 1 if self.form == "sparse" else len(self.arrays["lengths"])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    @property
+    def values(self) -> Floats:
+        """The array that holds the components."""
+        return self.arrays[_VALUES[self.form]]
+
+    def rows(self, start: int, stop: int) -> "Batch":
+        """The embeddings from ``start`` up to ``stop``, without a copy where the form allows it."""
+        if self.form == "dense":
+            arrays = {"embeddings": self.arrays["embeddings"][start:stop]}
+        elif self.form == "sparse":
+            indptr = self.arrays["indptr"][start : stop + 1]
+            entries = slice(int(indptr[0]), int(indptr[-1]))
+            arrays = {name: self.arrays[name][entries] for name in ("data", "indices")}
+            arrays["indptr"] = indptr - indptr[0]
+        else:
+            ends = np.concatenate([[0], np.cumsum(self.arrays["lengths"])])
+            arrays = {"vectors": self.arrays["vectors"][ends[start] : ends[stop]]}
+            arrays["lengths"] = self.arrays["lengths"][start:stop]
+        return Batch(self.form, arrays, self.dim)
+
+    def row_of_value(self, position: int) -> int:
+        """Which document the row of :attr:`values` at ``position`` belongs to."""
+        if self.form == "dense":
+            return position
+        ends = self.arrays["indptr"][1:] if self.form == "sparse" else np.cumsum(self.arrays["lengths"])
+        return int(np.searchsorted(ends, position, side="right"))
+
+
+_VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors"}
+
+
+def as_batch(embeddings: object) -> Batch:
+    """Recognise the form of what an encoder made.
+
+    Args:
+        embeddings: One of the forms in the table of this module. Tensors may lie on any device; numbers that are
+            neither float32 nor float16 become float32.
+
+    Returns:
+        The same embeddings as arrays.
+
+    Raises:
+        EmbeddingsError: If it is none of the forms, or the shapes do not fit together.
+    """
+    if isinstance(embeddings, Batch):
+        return embeddings
+    if isinstance(embeddings, tuple):
+        return _multi_vector(cast("tuple[object, ...]", embeddings))
+    given = cast("Any", embeddings)
+    if str(getattr(given, "layout", "")) == "torch.sparse_csr":
+        return _sparse(given.values(), given.col_indices(), given.crow_indices(), given.shape[1])
+    if hasattr(given, "tocsr"):
+        csr = given.tocsr()
+        return _sparse(csr.data, csr.indices, csr.indptr, csr.shape[1])
+    array = _as_array(given)
+    if array.ndim != 2:
+        raise EmbeddingsError(f"Dense embeddings are an array [n, dim]; this one has the shape {list(array.shape)}.")
+    array = _as_floats(array)
+    return Batch("dense", {"embeddings": np.ascontiguousarray(array)}, array.shape[1])
+
+
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """Put batches of one form and dimension behind each other."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    arrays = {name: np.concatenate([b.arrays[name] for b in batches]) for name in first.arrays if name != "indptr"}
+    if first.form == "sparse":
+        counts = np.concatenate([np.diff(b.arrays["indptr"]) for b in batches])
+        arrays["indptr"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Batch(first.form, arrays, first.dim)
+
+
+def first_not_finite(batch: Batch) -> tuple[int, float] | None:
+    """Position and value of the first embedding that holds a NaN or an infinity; None where all are finite."""
+    values = batch.values
+    # One sum tells in most cases: it is finite only if every value is, and it needs no array of booleans.
+    with np.errstate(invalid="ignore"):
+        if np.isfinite(np.sum(values, dtype=np.float64)):
+            return None
+    bad = ~np.isfinite(values)
+    return batch.row_of_value(int(np.nonzero(bad)[0][0])), float(values[bad][0])
+
+
+def _sparse(data: object, indices: object, indptr: object, dim: int) -> Batch:
+    arrays = {
+        "data": _as_floats(_as_array(data)),
+        "indices": _as_array(indices).astype(np.int32),
+        "indptr": _as_array(indptr).astype(np.int64),
+    }
+    return Batch("sparse", arrays, int(dim))
+
+
+def _multi_vector(pair: tuple[object, ...]) -> Batch:
+    if len(pair) != 2:
+        raise EmbeddingsError(f"Packed embeddings are a pair (vectors, lengths); this tuple has {len(pair)} members.")
+    vectors, lengths = _as_array(pair[0]), _as_array(pair[1])
+    if vectors.ndim != 2 or lengths.ndim != 1 or not np.issubdtype(lengths.dtype, np.integer):
+        raise EmbeddingsError(
+            "Packed embeddings are vectors [sum(lengths), dim] and whole numbers lengths [n]; the shapes are "
+            f"{list(vectors.shape)} and {list(lengths.shape)}, the lengths {lengths.dtype}."
+        )
+    if int(lengths.sum()) != len(vectors) or (lengths < 0).any():
+        negative = ", and one length is negative" if (lengths < 0).any() else ""
+        raise EmbeddingsError(f"The lengths add up to {lengths.sum()}, and there are {len(vectors)} vectors{negative}.")
+    arrays = {"vectors": np.ascontiguousarray(_as_floats(vectors)), "lengths": lengths.astype(np.int64)}
+    return Batch("multi-vector", arrays, vectors.shape[1])
+
+
+def _as_array(value: object) -> npt.NDArray[Any]:
+    tensor = cast("Any", value)
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        # numpy has no bfloat16.
+        tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+    try:
+        return np.asarray(tensor)
+    except ValueError as error:
+        raise EmbeddingsError(f"Embeddings are arrays or tensors, and this is none: {error}.") from error
+
+
+def _as_floats(array: npt.NDArray[Any]) -> Floats:
+    if array.dtype.name in ("float32", "float16"):
+        return array
+    if array.dtype.kind not in "fiu":
+        raise EmbeddingsError(f"Embeddings are numbers; these have the type {array.dtype}.")
+    return array.astype(np.float32)

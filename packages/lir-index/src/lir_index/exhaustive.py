@@ -1,0 +1,198 @@
+"""Exact search: compare every query with every vector, and keep what can be among the best k.
+
+A block of rough scores (one matrix product) discards almost everything; what is left, within the error of that product,
+is scored exactly. So the result depends on no block size, engine or number of threads.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lir_index.config import Similarity
+from lir_index.similarity import Float32s, exact_scores, rough_scores, slack
+from lir_index.top_k import GROUP, best, floors
+
+Integers = npt.NDArray[np.integer[Any]]
+Found = list[tuple[Integers, Float32s]]
+"""For each query, the positions of its documents, best first, and their scores."""
+
+# 256 x 16384 scores are 16 MiB: within a server's last-level cache.
+_QUERIES = 256
+_DOCUMENTS = 16384
+
+
+class Engine(Protocol):
+    """Whoever computes the rough scores: numpy, or torch on some device."""
+
+    def hits(
+        self, start: int, stop: int, queries: Float32s, floor: Float32s, margin: Float32s, k: int
+    ) -> tuple[Float32s, Integers, Integers, Float32s]:
+        """Score the documents from ``start`` up to ``stop``.
+
+        Args:
+            start: First document.
+            stop: The one after the last document.
+            queries: Prepared vectors ``[q, dim]``.
+            floor: A rough score that ``k`` documents seen before reach ``[q]``.
+            margin: How far below the floor a document is still of interest ``[q]``.
+            k: Number of results wanted.
+
+        Returns:
+            The floors, higher where this block raises them; and of the documents that are of interest, the query, the
+            number within the block, and the rough score.
+        """
+        ...
+
+
+class NumpyEngine:
+    """Rough scores by numpy's matrix product.
+
+    Args:
+        vectors: Prepared vectors of the documents ``[n, dim]``; they may be memory-mapped.
+        similarity: How they are compared.
+        positions: The documents to search, where it is not all of them.
+    """
+
+    def __init__(self, vectors: Float32s, similarity: Similarity, positions: Integers | None = None) -> None:
+        self._vectors = vectors
+        self._similarity: Similarity = similarity
+        self._positions = positions
+
+    def hits(
+        self, start: int, stop: int, queries: Float32s, floor: Float32s, margin: Float32s, k: int
+    ) -> tuple[Float32s, Integers, Integers, Float32s]:
+        """See :class:`Engine`."""
+        picked = slice(start, stop) if self._positions is None else self._positions[start:stop]
+        scores = rough_scores(queries, self._vectors[picked], self._similarity)
+        # A floor costs little when k is small beside the block. Otherwise the one from the blocks before will do.
+        if 2 * k * GROUP <= stop - start or np.isneginf(floor).any():
+            floor = np.maximum(floor, floors(scores, k))
+        # Of a flat array, numpy finds the places several times faster.
+        places = np.flatnonzero(scores >= (floor - margin)[:, None])
+        query, document = np.divmod(places, stop - start)
+        return floor, query, document, scores.reshape(-1)[places]
+
+
+def search_exhaustively(
+    vectors: Float32s,
+    queries: Float32s,
+    query_lengths: npt.NDArray[np.float64],
+    k: int,
+    *,
+    similarity: Similarity,
+    longest: float,
+    ranks: Integers,
+    positions: Integers | None = None,
+    engine: Engine | None = None,
+) -> Found:
+    """Find the best ``k`` documents of each query.
+
+    Args:
+        vectors: Prepared vectors of the documents ``[n, dim]``.
+        queries: Prepared vectors ``[q, dim]``.
+        query_lengths: Euclidean length of each query ``[q]``.
+        k: Number of results wanted.
+        similarity: How they are compared.
+        longest: Euclidean length of the longest document.
+        ranks: Place of each document in the order of ids ``[n]``.
+        positions: The documents to search, where it is not all of them.
+        engine: Computes the rough scores; numpy by default.
+
+    Returns:
+        One entry for each query, with fewer than ``k`` documents where there are not more.
+    """
+    engine = engine or NumpyEngine(vectors, similarity, positions)
+    margins = slack(query_lengths, longest, vectors.shape[1], similarity)
+    count = len(vectors) if positions is None else len(positions)
+    found: Found = []
+    for first in range(0, len(queries), _QUERIES):
+        chosen = slice(first, first + _QUERIES)
+        pool = _Pool(vectors, queries[chosen], margins[chosen], k, similarity, ranks)
+        for start in range(0, count, _DOCUMENTS):
+            stop = min(start + _DOCUMENTS, count)
+            pool.floor, query, document, score = engine.hits(start, stop, pool.queries, pool.floor, pool.margin, k)
+            pool.add(query, document + start if positions is None else positions[document + start], score)
+        found += pool.results()
+    return found
+
+
+def rescore(
+    vectors: Float32s, query: Float32s, candidates: Integers, k: int, similarity: Similarity, ranks: Integers
+) -> tuple[Integers, Float32s]:
+    """Score candidates exactly, and order the best ``k`` of them by score and then by document id."""
+    # Rows of a memory-mapped array are read from the front to the back.
+    candidates = np.sort(candidates)
+    # A chunk at a time: where everything is tied, everything is a candidate.
+    step = max(1, 2**22 // max(1, vectors.shape[1]))
+    scores = np.concatenate(
+        [
+            exact_scores(query, vectors[candidates[start : start + step]], similarity)
+            for start in range(0, max(1, len(candidates)), step)
+        ]
+    )
+    order = best(scores, ranks[candidates], k)
+    # + 0.0 turns a negative zero into zero, as -sqrt(0) is one.
+    return candidates[order], scores[order] + np.float32(0)
+
+
+class _Pool:
+    """The candidates of some queries, while the documents pass by."""
+
+    def __init__(
+        self, vectors: Float32s, queries: Float32s, margin: Float32s, k: int, similarity: Similarity, ranks: Integers
+    ) -> None:
+        self.queries = queries
+        self.margin = margin
+        self.floor = np.full(len(queries), -np.inf, dtype=np.float32)
+        self._k = k
+        self._vectors = vectors
+        self._similarity: Similarity = similarity
+        self._ranks = ranks
+        self._query: Integers = np.empty(0, dtype=np.int64)
+        self._document: Integers = np.empty(0, dtype=np.int64)
+        self._score: Float32s = np.empty(0, dtype=np.float32)
+        # Beyond this, candidates are thinned out: memory is bounded, and it happens rarely.
+        self._full = len(queries) * (4 * k + 1024)
+
+    def add(self, query: Integers, document: Integers, score: Float32s) -> None:
+        self._query = np.concatenate([self._query, query])
+        self._document = np.concatenate([self._document, document])
+        self._score = np.concatenate([self._score, score])
+        if len(self._query) > self._full:
+            self._thin_out()
+
+    def results(self) -> Found:
+        self._raise_floor()
+        return [self._best(query, self._document[members]) for query, members in enumerate(self._members())]
+
+    def _thin_out(self) -> None:
+        self._raise_floor()
+        if len(self._query) <= self._full // 2:
+            return
+        # So many are within the margin: ties. Only the exact score and the document id can tell them apart.
+        query, document, score = self._query, self._document, self._score
+        kept = np.zeros(len(query), dtype=bool)
+        for number, members in enumerate(self._members()):
+            chosen, _ = self._best(number, document[members])
+            kept[members] = np.isin(document[members], chosen)
+        self._query, self._document, self._score = query[kept], document[kept], score[kept]
+
+    def _raise_floor(self) -> None:
+        """Find the k-th best rough score of all candidates, and drop those that are too far below it."""
+        order = np.lexsort((-self._score, self._query))
+        self._query, self._document, self._score = self._query[order], self._document[order], self._score[order]
+        counts = np.bincount(self._query, minlength=len(self.queries))
+        starts = np.cumsum(counts) - counts
+        enough = counts >= self._k
+        self.floor[enough] = np.maximum(self.floor[enough], self._score[starts[enough] + self._k - 1])
+        kept = self._score >= (self.floor - self.margin)[self._query]
+        self._query, self._document, self._score = self._query[kept], self._document[kept], self._score[kept]
+
+    def _members(self) -> list[slice]:
+        """Where each query's candidates lie, after :meth:`_raise_floor` has sorted them."""
+        ends = np.cumsum(np.bincount(self._query, minlength=len(self.queries)))
+        return [slice(int(start), int(end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _best(self, query: int, candidates: Integers) -> tuple[Integers, Float32s]:
+        return rescore(self._vectors, self.queries[query], candidates, self._k, self._similarity, self._ranks)

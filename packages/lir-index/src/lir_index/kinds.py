@@ -1,0 +1,27 @@
+"""The index kinds: a name, and where its class is. A new kind is one file and one row."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lir_index.errors import UnknownKindError, did_you_mean
+
+if TYPE_CHECKING:
+    from lir_index.index import Index
+
+KINDS = {
+    "faiss-flat": "lir_index.faiss_flat:FaissFlatIndex",
+    "torch-dense": "lir_index.dense:TorchDenseIndex",
+}
+
+
+def index_class(kind: str) -> "type[Index]":
+    """Import the class of a kind.
+
+    Raises:
+        UnknownKindError: If there is no such kind; the nearest one is named.
+    """
+    if kind not in KINDS:
+        nearest = did_you_mean(kind, KINDS) or f" There are {', '.join(KINDS)}."
+        raise UnknownKindError(f"There is no index kind '{kind}'.{nearest}")
+    module, name = KINDS[kind].split(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,141 @@
+"""``index.json``: what an index is, and which files belong to it. Written last, so that what it names is complete."""
+
+import dataclasses
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lir_index.config import Similarity
+from lir_index.errors import DamagedIndexError, ForeignIndexError, IndexVersionError, NoIndexError
+from lir_index.storage import replacing
+
+NAME = "index.json"
+FORMAT = "lir-index"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What ``index.json`` says.
+
+    Args:
+        kind: The index kind, a name in :mod:`lir_index.kinds`.
+        parameters: The fields of the config that it was built with.
+        similarity: How queries and documents are compared.
+        dim: Components of a vector.
+        dtype: The type of a component on disk.
+        num_docs: Documents in the index.
+        model: Name of the model that made the embeddings; None if unknown.
+        fingerprint: Fingerprint of that model; None if unknown.
+        documents: Where the texts are found; None if unknown.
+        data: The folder, beside ``index.json``, that holds the files.
+        files: For each file in it, ``bytes`` and ``sha256``.
+        details: What the kind notes about its own files.
+        created_by: Package and version that wrote the index.
+        format_version: Version of this format.
+    """
+
+    kind: str
+    parameters: dict[str, Any]
+    similarity: Similarity
+    dim: int
+    dtype: str
+    num_docs: int
+    model: str | None
+    fingerprint: str | None
+    documents: str | None
+    data: str
+    files: dict[str, dict[str, Any]]
+    details: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    created_by: str = dataclasses.field(default_factory=lambda: f"lir-index {version('lir-index')}")
+    format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read the manifest of an index.
+
+        Raises:
+            NoIndexError: If there is none.
+            ForeignIndexError: If it is not one of lir.
+            IndexVersionError: If its format is newer, or older than can be read.
+            DamagedIndexError: If it is not as it was written.
+        """
+        path = folder / NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoIndexError(
+                f"There is no index in '{folder}': it has no {NAME}.",
+                hint="An interrupted 'lir index' goes on when you repeat the command.",
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DamagedIndexError(f"'{path}' cannot be read: {error}.") from error
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise DamagedIndexError(f"'{path}' is damaged: it is no JSON ({error}).") from error
+        if not isinstance(values, dict) or values.get("format") != FORMAT:  # pyright: ignore[reportUnknownMemberType]
+            raise ForeignIndexError(f"'{path}' is not of lir: its format is not '{FORMAT}'.")
+        return cls._checked(path, values)
+
+    @classmethod
+    def _checked(cls, path: Path, values: dict[str, Any]) -> "Manifest":
+        del values["format"]
+        seen = values.get("format_version")
+        if seen != FORMAT_VERSION:
+            raise IndexVersionError(
+                f"'{path}' has the format version {seen!r}, and this lir-index reads version {FORMAT_VERSION}.",
+                hint=f"It was written by {values.get('created_by')!r}: install that version, or build the index again.",
+            )
+        checksum = values.pop("checksum", None)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if checksum != _checksum(values) or set(values) != names:
+            raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")
+        return cls(**values)
+
+    def write(self, folder: Path) -> None:
+        """Write ``index.json``, or replace the one that is there, in one step."""
+        values = dataclasses.asdict(self)
+        values = {"format": FORMAT, **values, "checksum": _checksum(values)}
+        with replacing(folder / NAME) as temporary:
+            temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def check_sizes(self, folder: Path) -> None:
+        """Compare the files' sizes with those that were written.
+
+        Raises:
+            DamagedIndexError: If a file is missing or of another size.
+        """
+        for name, expected in self.files.items():
+            path = folder / self.data / name
+            if not path.exists():
+                raise DamagedIndexError(f"The index in '{folder}' is damaged: the file '{path}' is missing.")
+            if path.stat().st_size != expected["bytes"]:
+                raise DamagedIndexError(
+                    f"The index in '{folder}' is damaged: '{path}' has {path.stat().st_size} bytes, not {expected['bytes']}."
+                )
+
+    def check_contents(self, folder: Path) -> None:
+        """Compare the files' contents with the checksums.
+
+        Raises:
+            DamagedIndexError: If a file is missing or not as it was written.
+        """
+        self.check_sizes(folder)
+        for name, expected in self.files.items():
+            path = folder / self.data / name
+            if describe(path) != expected:
+                raise DamagedIndexError(f"The index in '{folder}' is damaged: '{path}' is not as it was written.")
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Size and checksum of a file, as they stand in the manifest."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

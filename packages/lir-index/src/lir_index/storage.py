@@ -1,0 +1,69 @@
+"""Files that are written whole or not at all, and arrays that are read where they lie."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lir_index.errors import DamagedIndexError, StorageError
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Write a file under a temporary name, and give it its own name when it is complete and on the disk.
+
+    Args:
+        path: The file to make, or to replace.
+
+    Yields:
+        The temporary path, in the same folder. If the block raises, the file is removed and ``path`` is as before.
+
+    Raises:
+        StorageError: If the operating system refuses, for instance because the disk is full.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with naming(path):
+            yield temporary
+            flush_to_disk(temporary)
+            temporary.replace(path)
+            flush_to_disk(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Generator[None]:
+    """Turn an error of the operating system into a sentence that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"'{path}' could not be written: {error.strerror or error}.") from error
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def map_array(path: Path) -> npt.NDArray[Any]:
+    """Memory-map an array of a ``.npy`` file, for reading.
+
+    Raises:
+        DamagedIndexError: If the file is missing or is no such array.
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        # numpy reads the header with Python's parser, which raises what it likes.
+        raise DamagedIndexError(f"'{path}' is damaged: {error}.") from error
+    # A plain view: slicing a memmap object costs microseconds each time.
+    return np.asarray(mapped)

@@ -1,0 +1,50 @@
+"""The best k of many scores, where equal scores are ordered by document id."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+GROUP = 64
+"""Size of a group of scores whose maximum stands for them, when a floor is sought."""
+
+
+def best(scores: npt.NDArray[np.float32], ranks: npt.NDArray[np.integer[Any]], k: int) -> npt.NDArray[np.int64]:
+    """Find the best ``k`` scores; of equal ones, at the cut too, those with the smaller rank.
+
+    Args:
+        scores: ``[n]``, no NaN.
+        ranks: ``[n]``, the place of each document in the order of ids.
+        k: Number of results wanted.
+
+    Returns:
+        Positions in ``scores``, best first; all of them where there are fewer than ``k``.
+    """
+    if k < len(scores) // 4:
+        cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+        kept = np.flatnonzero(scores >= cut)
+        return kept[np.lexsort((ranks[kept], -scores[kept]))[:k]]
+    return np.lexsort((ranks, -scores))[:k]
+
+
+def floors(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.float32]:
+    """Give each row a score that at least ``k`` of its scores reach; it may be less than the k-th best.
+
+    The k-th largest of the maxima of small groups is such a score, and finding it reads the scores once, where a
+    partition moves them about.
+
+    Args:
+        scores: ``[q, n]``.
+        k: Number of results wanted.
+
+    Returns:
+        ``[q]``; minus infinity where ``n`` is less than ``k``.
+    """
+    count = scores.shape[1]
+    if count < k:
+        return np.full(len(scores), -np.inf, dtype=np.float32)
+    groups = count // GROUP
+    if groups >= 2 * k:
+        scores = scores[:, : groups * GROUP].reshape(len(scores), GROUP, groups).max(axis=1)
+        count = groups
+    return np.partition(scores, count - k, axis=1)[:, count - k]

@@ -1,0 +1,270 @@
+"""What every index kind must do. A new kind is done when it is in the table and these pass."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lir_index import (
+    FaissFlatIndexConfig,
+    FaissSearchConfig,
+    Index,
+    LirIndexError,
+    TorchDenseIndexConfig,
+    TorchDenseSearchConfig,
+)
+from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError
+from lir_index.kinds import KINDS
+
+CASES = {
+    "faiss-flat": (FaissFlatIndexConfig, FaissSearchConfig),
+    "torch-dense": (TorchDenseIndexConfig, TorchDenseSearchConfig),
+}
+SIMILARITIES = ["dot", "cosine", "l2"]
+
+repeatedly = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(params=list(CASES))
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(params=SIMILARITIES)
+def similarity(request):
+    return request.param
+
+
+@pytest.fixture
+def config(kind, similarity):
+    return CASES[kind][0](similarity=similarity)
+
+
+@pytest.fixture
+def small(kind, make_index):
+    vectors = np.eye(4, dtype=np.float32)
+    return make_index(["a", "b", "c", "d"], vectors, CASES[kind][0](), model="webis/colbert", fingerprint="f")
+
+
+def embed(count, dim, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+
+
+def name(count):
+    # Neither sorted by number nor by position.
+    return [f"{(i * 7919) % count} doc é" for i in range(count)]
+
+
+def test_every_kind_has_a_case():
+    assert set(CASES) == set(KINDS)
+
+
+def test_the_config_names_its_kind(kind):
+    assert CASES[kind][0].kind == kind
+
+
+class TestExact:
+    @pytest.mark.parametrize("k", [1, 10, 100])
+    def test_equals_a_slow_search(self, config, similarity, make_index, is_exact, k):
+        documents, queries = embed(60, 17), embed(9, 17, seed=1)
+        index = make_index(name(60), documents, config)
+        assert is_exact(index.search(queries, k), queries, documents, name(60), k, similarity)
+
+    @repeatedly
+    @given(data=st.data())
+    def test_equals_a_slow_search_where_ties_abound(self, kind, make_index, slowly, data):
+        # Small whole numbers: every sum is exact, whatever its order, so that equal means equal.
+        similarity = data.draw(st.sampled_from(["dot", "l2"]))
+        count, dim = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 5))
+        numbers = st.integers(-2, 2)
+        documents = np.array(data.draw(st.lists(numbers, min_size=count * dim, max_size=count * dim)), dtype=np.float32)
+        queries = np.array(data.draw(st.lists(numbers, min_size=dim * 2, max_size=dim * 2)), dtype=np.float32)
+        documents, queries = documents.reshape(count, dim), queries.reshape(2, dim)
+        doc_ids = data.draw(st.lists(st.text("abé\U0001f600", min_size=1), min_size=count, max_size=count, unique=True))
+        k = data.draw(st.integers(1, count + 2))
+        index = make_index(doc_ids, documents, CASES[kind][0](similarity=similarity))
+        result = index.search(queries, k)
+        found = [list(zip(ids, scores.tolist(), strict=True)) for ids, scores in result]
+        assert found == slowly(queries, documents, doc_ids, k, similarity)
+
+    def test_scores_are_float32(self, small):
+        assert small.search(np.eye(4), 2).scores[0].dtype == np.float32
+
+    def test_duplicates_have_one_score_and_come_in_the_order_of_ids(self, config, make_index):
+        # 8193 rows: more than any block's multiple, so that edges of blocks hold duplicates too.
+        count = 8193
+        index = make_index(name(count), np.tile(embed(1, 31), (count, 1)), config)
+        result = index.search(embed(2, 31, seed=3), 20)
+        assert result.doc_ids == [sorted(name(count))[:20]] * 2
+        assert all(len(set(scores.tolist())) == 1 for scores in result.scores)
+
+    def test_finds_documents_in_every_block(self, config, similarity, make_index):
+        count = 20000
+        documents = embed(count, 8)
+        documents /= np.linalg.norm(documents, axis=1, keepdims=True)
+        places = [0, 8191, 8192, 16383, 16384, count - 1]
+        index = make_index(name(count), documents, config)
+        assert [ids[0] for ids in index.search(documents[places], 1).doc_ids] == [name(count)[i] for i in places]
+
+    def test_all_negative_scores_are_ranked(self, kind, make_index):
+        index = make_index(["a", "b", "c"], [[-3.0], [-1.0], [-2.0]], CASES[kind][0](similarity="dot"))
+        result = index.search(np.array([[1.0]]), 3)
+        assert (result.doc_ids, result.scores[0].tolist()) == ([["b", "c", "a"]], [-1.0, -2.0, -3.0])
+
+    def test_a_zero_document_scores_zero(self, kind, make_index):
+        index = make_index(["a", "b", "c"], [[-1.0, 0], [0, 0], [2, 0]], CASES[kind][0](similarity="cosine"))
+        result = index.search(np.array([[3.0, 0]]), 3)
+        assert (result.doc_ids, result.scores[0].tolist()) == ([["c", "b", "a"]], [1.0, 0.0, -1.0])
+
+    def test_a_zero_query_ranks_by_id(self, kind, make_index):
+        index = make_index(name(50), embed(50, 4), CASES[kind][0](similarity="cosine"))
+        assert index.search(np.zeros((1, 4)), 5).doc_ids == [sorted(name(50))[:5]]
+
+    def test_batches_change_no_score(self, config, make_index):
+        index, queries = make_index(name(300), embed(300, 33), config), embed(21, 33, seed=5)
+        together = index.search(queries, 7)
+        alone = [index.search(query, 7) for query in queries]
+        assert together.doc_ids == [result.doc_ids[0] for result in alone]
+        assert np.array_equal(together.scores, [result.scores[0] for result in alone])
+
+    def test_a_long_vector_among_short_ones_takes_no_place(self, kind, make_index, slowly):
+        # It widens the margin of error, so that everything is a candidate.
+        documents = np.vstack([embed(500, 4), [[1e9, 0, 0, 0]]]).astype(np.float32)
+        queries = np.array([[-1, 0.5, 0.25, 1]], dtype=np.float32)
+        index = make_index(name(501), documents, CASES[kind][0](similarity="dot"))
+        assert index.search(queries, 9).doc_ids == [
+            [doc_id for doc_id, _ in ranking] for ranking in slowly(queries, documents, name(501), 9, "dot")
+        ]
+
+
+class TestResults:
+    def test_are_fewer_than_k_where_there_are_fewer_documents(self, small):
+        assert [len(ids) for ids in small.search(np.eye(4), 9).doc_ids] == [4, 4, 4, 4]
+
+    def test_of_one_document_are_that_document(self, config, make_index):
+        assert make_index(["only"], embed(1, 5), config).search(embed(3, 5), 10).doc_ids == [["only"]] * 3
+
+    def test_of_no_query_are_empty(self, small):
+        assert len(small.search(np.empty((0, 4)), 3)) == 0
+
+    def test_take_k_from_the_search_config(self, small, kind):
+        index = Index.open(small.path, CASES[kind][1](k=2))
+        assert [len(ids) for ids in index.search(np.eye(4)).doc_ids] == [2, 2, 2, 2]
+
+    @pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])
+    def test_are_the_same_for_numbers_of_another_type(self, small, dtype):
+        assert small.search(np.eye(4, dtype=dtype), 4).doc_ids == small.search(np.eye(4, dtype=np.float32), 4).doc_ids
+
+
+class TestAllowed:
+    def test_ids_restrict_the_search(self, small):
+        assert small.search(np.eye(4)[0], 3, allowed=["d", "b", "unknown"]).doc_ids == [["b", "d"]]
+
+    def test_a_mask_restricts_the_search(self, small):
+        assert small.search(np.eye(4)[3], 3, allowed=np.array([True, False, False, True])).doc_ids == [["d", "a"]]
+
+    def test_nothing_allowed_finds_nothing(self, small):
+        assert small.search(np.eye(4)[3], 3, allowed=[]).doc_ids == [[]]
+
+    @pytest.mark.parametrize("every", [2, 40])
+    def test_equals_an_index_of_these_documents_alone(self, config, make_index, every):
+        documents, queries = embed(2000, 9), embed(3, 9, seed=1)
+        index = make_index(name(2000), documents, config)
+        alone = make_index(name(2000)[::every], documents[::every], config)
+        allowed, expected = index.search(queries, 15, allowed=name(2000)[::every]), alone.search(queries, 15)
+        assert allowed.doc_ids == expected.doc_ids
+        assert np.array_equal(allowed.scores, expected.scores)
+
+    def test_a_mask_of_another_length_is_refused(self, small):
+        with pytest.raises(ArgumentError, match=r"has 4 booleans, .* this one is bool \[3\]"):
+            small.search(np.eye(4), 1, allowed=np.ones(3, dtype=bool))
+
+
+class TestRefuses:
+    def test_another_dimension_and_names_the_model(self, small):
+        sentence = (
+            rf"The index holds vectors of 4 dimensions, the model makes 6\. "
+            rf"Was {small.path}/ built with another model \(it names 'webis/colbert'\)\?"
+        )
+        with pytest.raises(EmbeddingsError, match=sentence):
+            small.search(np.ones((1, 6)), 1)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_a_query_with_a_value_that_is_no_number(self, small, value):
+        with pytest.raises(EmbeddingsError, match=f"The embedding of query 2 holds the value {value}"):
+            small.search(np.array([[0, 0, 0, 1], [0, value, 0, 1]]), 1)
+
+    def test_a_query_too_long_to_be_squared(self, small):
+        with pytest.raises(EmbeddingsError, match=r"query 1 has the length 1e\+30"):
+            small.search(np.array([[1e30, 0, 0, 0]]), 1)
+
+    @pytest.mark.parametrize("k", [0, -1, 2.5, True])
+    def test_a_k_that_is_no_number_of_documents(self, small, k):
+        with pytest.raises(ArgumentError, match=f"at least 1; it is {k}"):
+            small.search(np.eye(4), k)
+
+    def test_embeddings_of_another_form(self, small):
+        other = (np.ones((2, 4)), np.array([1, 1])) if small.form != "multi-vector" else np.ones((2, 4))
+        with pytest.raises(EmbeddingsError, match=f"The index holds {small.form} embeddings, and the queries' are"):
+            small.search(other, 1)
+
+    def test_the_search_config_of_another_kind(self, small, kind):
+        for other, (_, search_config) in CASES.items():
+            if other != kind:
+                with pytest.raises(
+                    ArgumentError, match=f"is of the kind {kind} .* not with a {search_config.__name__}"
+                ):
+                    Index.open(small.path, search_config())
+
+
+class TestOnDisk:
+    def test_opens_as_its_own_class(self, small):
+        assert type(Index.open(small.path)) is type(small)
+
+    def test_verifies(self, small):
+        small.verify()
+        assert small.info()["bytes"] == sum(path.stat().st_size for path in small.folder.iterdir())
+
+    def test_info_says_what_it_is(self, small, kind):
+        told = {name: small.info()[name] for name in ("kind", "num_docs", "dim", "similarity", "model", "fingerprint")}
+        assert told == {
+            "kind": kind,
+            "num_docs": 4,
+            "dim": 4,
+            "similarity": "dot",
+            "model": "webis/colbert",
+            "fingerprint": "f",
+        }
+
+    def test_a_missing_file_is_named(self, small):
+        for path in small.folder.iterdir():
+            content = path.read_bytes()
+            path.unlink()
+            with pytest.raises(DamagedIndexError, match=f"{path.name}' is missing"):
+                Index.open(small.path)
+            path.write_bytes(content)
+
+    def test_a_truncated_file_is_named(self, small):
+        for path in list(small.folder.iterdir()):
+            content = path.read_bytes()
+            replaced = path.with_name("copy")
+            replaced.write_bytes(content[:-1])
+            replaced.replace(path)
+            with pytest.raises(
+                DamagedIndexError, match=f"{path.name}' has {len(content) - 1} bytes, not {len(content)}"
+            ):
+                Index.open(small.path)
+            path.write_bytes(content)
+
+    def test_a_flipped_bit_is_found_by_verify_or_before(self, small):
+        for path in list(small.folder.iterdir()):
+            content = path.read_bytes()
+            for place in range(0, len(content), 7):
+                replaced = path.with_name("copy")
+                replaced.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+                replaced.replace(path)
+                with pytest.raises(LirIndexError, match="damaged|cannot"):
+                    Index.open(small.path).verify()
+            path.write_bytes(content)
