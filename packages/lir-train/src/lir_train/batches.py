@@ -40,8 +40,17 @@ class TrainBatch:
         )
 
 
+class _StaysOnCpu:
+    """Lightning calls ``to`` in place of walking through thousands of strings; the model moves its own batches."""
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> Self:
+        """Return the batch as it is."""
+        del device, kwargs
+        return self
+
+
 @dataclass(frozen=True)
-class DocBatch:
+class DocBatch(_StaysOnCpu):
     """Documents to be embedded."""
 
     doc_ids: Sequence[str]
@@ -49,7 +58,7 @@ class DocBatch:
 
 
 @dataclass(frozen=True)
-class QueryBatch:
+class QueryBatch(_StaysOnCpu):
     """Queries to be embedded."""
 
     query_ids: Sequence[str]
@@ -57,7 +66,7 @@ class QueryBatch:
 
 
 @dataclass(frozen=True)
-class RankBatch:
+class RankBatch(_StaysOnCpu):
     """Rankings to be scored: texts, since a bi-encoder and a cross-encoder read them differently."""
 
     query_ids: Sequence[str]

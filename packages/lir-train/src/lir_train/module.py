@@ -75,8 +75,7 @@ class LightningIRModule(LightningModule):
             raise WrongStageError("There is no loss to fit by; name some as loss_functions, RankNet() for instance.")
 
     def on_train_epoch_start(self) -> None:
-        """Let the data be drawn anew, and dropout be on whatever state the model was loaded in."""
-        self.model.train()
+        """Let the data be drawn anew."""
         data = getattr(self.trainer, "datamodule", None)
         if data is not None and hasattr(data, "set_epoch"):
             data.set_epoch(self.current_epoch)

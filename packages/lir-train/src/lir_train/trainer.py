@@ -1,5 +1,6 @@
 """The trainer: Lightning's, with the stages of a retrieval pipeline."""
 
+from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
@@ -15,6 +16,24 @@ from lir_train.module import LightningIRModule
 class LightningIRTrainer(Trainer):
     """Lightning's Trainer that also indexes, searches and re-ranks; it takes the same arguments."""
 
+    def fit(  # pyright: ignore[reportIncompatibleMethodOverride] # one source of data, a data module
+        self, module: LightningIRModule, datamodule: LightningIRDataModule, ckpt_path: str | Path | None = None
+    ) -> None:
+        """Train a module; after each epoch the rankings among the inference datasets are measured.
+
+        Args:
+            module: What is trained.
+            datamodule: What it is trained on.
+            ckpt_path: A Lightning checkpoint to go on from.
+        """
+        if not datamodule.validation_datasets:
+            self.limit_val_batches = 0
+        module.train()  # a model is loaded for inference, with dropout off
+        try:
+            super().fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
+        finally:
+            module.eval()
+
     def index(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> None:
         """Embed documents and build an index of them; an ``IndexCallback`` says which and where.
 
@@ -22,7 +41,7 @@ class LightningIRTrainer(Trainer):
             WrongStageError: If the module is a cross-encoder, a dataset holds no documents, or there is no callback.
         """
         _refuse_cross_encoder(module, "index")
-        self._check("index", datamodule, DocDataset, "num_docs_done", "IndexCallback")
+        self._check("index", datamodule, DocDataset, "num_docs_done", "an IndexCallback")
         self._infer(module, datamodule)
 
     def search(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> dict[str, float]:
@@ -35,7 +54,7 @@ class LightningIRTrainer(Trainer):
             WrongStageError: If the module is a cross-encoder, a dataset holds no queries, or there is no callback.
         """
         _refuse_cross_encoder(module, "search")
-        callback = self._check("search", datamodule, QueryDataset, "runs", "SearchCallback")
+        callback = self._check("search", datamodule, QueryDataset, "runs", "a SearchCallback")
         self._infer(module, datamodule)
         return module.evaluate_runs(callback.runs, datamodule.inference_datasets)
 
@@ -52,7 +71,7 @@ class LightningIRTrainer(Trainer):
         if not callbacks:
             callbacks = [ReRankCallback()]
             self._all_callbacks.append(callbacks[0])
-        self._check("re_rank", datamodule, RunDataset, "runs", "ReRankCallback")
+        self._check("re_rank", datamodule, RunDataset, "runs", "a ReRankCallback")
         for dataset in datamodule.inference_datasets:
             if isinstance(dataset, RunDataset):
                 dataset.check_documents()
@@ -63,7 +82,7 @@ class LightningIRTrainer(Trainer):
     def _all_callbacks(self) -> list[Any]:
         return getattr(self, "callbacks")  # noqa: B009 - Lightning sets it where a type checker does not see it
 
-    def _check(self, stage: str, data: LightningIRDataModule, kind: type, attribute: str, callback_name: str) -> Any:
+    def _check(self, stage: str, data: LightningIRDataModule, kind: type, attribute: str, callback_words: str) -> Any:
         """Refuse data or callbacks that do not fit the stage; return the callback."""
         for dataset in data.inference_datasets:
             if not isinstance(dataset, kind):
@@ -73,7 +92,7 @@ class LightningIRTrainer(Trainer):
         for callback in self._all_callbacks:
             if hasattr(callback, attribute):
                 return callback
-        raise WrongStageError(f"{stage} needs a {callback_name} among the trainer's callbacks.")
+        raise WrongStageError(f"{stage} needs {callback_words} among the trainer's callbacks.")
 
     def _infer(self, module: LightningIRModule, data: LightningIRDataModule) -> None:
         # The callbacks keep what is needed; predictions of a whole collection would not fit in memory.

@@ -1,0 +1,165 @@
+"""Fitting and re-ranking, end to end on a tiny collection."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lir_data import DocDataset, RunDataset, TupleDataset, read_run
+from lir_data.errors import UnknownIdError, UnknownMeasureError
+from lir_models import BiEncoderModel, CrossEncoderModel
+from lir_train import (
+    BiEncoderModule,
+    CrossEncoderModule,
+    InBatchCrossEntropy,
+    KLDivergence,
+    LightningIRDataModule,
+    LightningIRTrainer,
+    RankNet,
+    ReRankCallback,
+    SupervisedMarginMSE,
+)
+from lir_train.errors import LirTrainError
+
+
+def trainer(**options: object) -> LightningIRTrainer:
+    quiet = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    return LightningIRTrainer(**quiet, **options)
+
+
+def run_dataset(collection: Path, **options: object) -> RunDataset:
+    names = {"docs": collection / "docs.tsv", "queries": collection / "queries.tsv", "qrels": collection / "qrels.txt"}
+    return RunDataset(str(collection / "run.trec"), **{name: str(path) for name, path in names.items()}, **options)
+
+
+def re_rank(module: BiEncoderModule | CrossEncoderModule, collection: Path) -> dict[str, float]:
+    return trainer().re_rank(module, LightningIRDataModule(inference_datasets=[run_dataset(collection)]))
+
+
+def test_a_bi_encoder_learns_from_judgements(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = BiEncoderModule(str(backbone), loss_functions=[InBatchCrossEntropy()], evaluation_metrics=["RR"])
+    module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=2e-3))
+    tuples = TupleDataset(
+        str(collection / "qrels.txt"), docs=str(collection / "docs.tsv"), queries=str(collection / "queries.tsv")
+    )
+    before = re_rank(module, collection)["run/RR"]
+    trainer(max_steps=40).fit(module, LightningIRDataModule(train_dataset=tuples, train_batch_size=10))
+    after = re_rank(module, collection)["run/RR"]
+    assert after > max(before, 0.9)
+    module.save_pretrained(tmp_path / "saved")
+    again = BiEncoderModule(str(tmp_path / "saved"), evaluation_metrics=["RR"])
+    assert re_rank(again, collection)["run/RR"] == after
+
+
+@pytest.mark.parametrize("loss", [RankNet(), KLDivergence(), SupervisedMarginMSE()])
+def test_a_cross_encoder_learns_from_a_run(backbone: Path, collection: Path, loss: object) -> None:
+    torch.manual_seed(0)
+    module = CrossEncoderModule(str(backbone), loss_functions=[(loss, 2.0)], evaluation_metrics=["RR"])
+    module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=2e-3))
+    data = run_dataset(collection, sample_size=4, sampling_strategy="single_relevant", targets="relevance")
+    trainer(max_steps=60).fit(module, LightningIRDataModule(train_dataset=data, train_batch_size=10))
+    assert re_rank(module, collection)["run/RR"] > 0.5
+
+
+def test_the_loss_is_the_weighted_sum_of_those_logged(backbone: Path, collection: Path) -> None:
+    module = BiEncoderModule(str(backbone), loss_functions=[(RankNet(), 2.0), (KLDivergence(), 0.5)])
+    data = run_dataset(collection, sample_size=4, sampling_strategy="single_relevant", targets="relevance")
+    fitted = trainer(max_steps=1)
+    fitted.fit(module, LightningIRDataModule(train_dataset=data))
+    logged = {name: float(value) for name, value in fitted.logged_metrics.items()}
+    assert logged["loss"] == pytest.approx(2 * logged["RankNet"] + 0.5 * logged["KLDivergence"], rel=1e-5)
+
+
+def test_training_validates_on_runs(backbone: Path, collection: Path) -> None:
+    module = BiEncoderModule(str(backbone), loss_functions=[RankNet()], evaluation_metrics=["nDCG@10"])
+    data = run_dataset(collection, sample_size=4, sampling_strategy="single_relevant", targets="relevance")
+    fitted = trainer(max_epochs=1)
+    fitted.fit(module, LightningIRDataModule(train_dataset=data, inference_datasets=[run_dataset(collection)]))
+    assert fitted.logged_metrics["run/nDCG@10"] == pytest.approx(re_rank(module, collection)["run/nDCG@10"])
+
+
+@pytest.mark.parametrize(
+    ("module_class", "model_class"), [(BiEncoderModule, BiEncoderModel), (CrossEncoderModule, CrossEncoderModel)]
+)
+def test_a_run_is_re_ranked_by_the_models_own_scores(
+    backbone: Path, collection: Path, tmp_path: Path, module_class: type, model_class: type
+) -> None:
+    torch.manual_seed(0)
+    model = model_class.from_pretrained(backbone)
+    callback = ReRankCallback(tmp_path / "out.trec")
+    data = LightningIRDataModule(inference_datasets=[run_dataset(collection)], inference_batch_size=300)
+    trainer(callbacks=[callback]).re_rank(module_class(model=model), data)
+    run = read_run(tmp_path / "out.trec")
+    for sample in run_dataset(collection):
+        scores = dict(zip(sample.doc_ids, model.score(sample.query, sample.docs).scores.tolist(), strict=True))
+        assert run[sample.query_id] == pytest.approx(scores, rel=1e-5)
+
+
+def test_batches_are_the_same_for_any_number_of_workers(backbone: Path, collection: Path) -> None:
+    found = []
+    for workers in (0, 2):
+        data = LightningIRDataModule(
+            train_dataset=run_dataset(collection, targets="rank"), train_batch_size=3, num_workers=workers
+        )
+        module = BiEncoderModule(str(backbone), loss_functions=[RankNet()])
+        seen: list[torch.Tensor] = []
+        step = module.training_step
+        module.training_step = lambda batch, batch_idx, seen=seen, step=step: (
+            seen.append(batch.docs.input_ids),
+            step(batch, batch_idx),
+        )[1]
+        trainer(max_epochs=2).fit(module, data)
+        found.append(seen)
+    assert len(found[0]) == 8
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    assert not torch.equal(found[0][0], found[0][4])
+
+
+def test_a_run_that_exists_is_refused_before_scoring(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.trec").write_text("mine")
+    data = LightningIRDataModule(inference_datasets=[run_dataset(collection)])
+    with pytest.raises(LirTrainError, match="exists already"):
+        trainer(callbacks=[ReRankCallback(tmp_path / "out.trec")]).re_rank(BiEncoderModule(str(backbone)), data)
+    assert (tmp_path / "out.trec").read_text() == "mine"
+
+
+def test_unknown_documents_are_named_before_scoring(backbone: Path, collection: Path) -> None:
+    (collection / "docs.tsv").write_text("d0\tred\n")
+    with pytest.raises(UnknownIdError, match="no document 'd9'"):
+        re_rank(BiEncoderModule(str(backbone)), collection)
+
+
+def test_measures_are_checked_before_the_model_is_loaded() -> None:
+    with pytest.raises(UnknownMeasureError, match="Did you mean 'nDCG@10'"):
+        BiEncoderModule("./nowhere", evaluation_metrics=["ndcg@10"])
+
+
+def test_a_loss_over_other_queries_documents_is_refused_for_cross_encoders() -> None:
+    with pytest.raises(LirTrainError, match="InBatchCrossEntropy compares a query with other queries' documents"):
+        CrossEncoderModule("./nowhere", loss_functions=[InBatchCrossEntropy()])
+
+
+def test_a_cross_encoder_does_not_index(backbone: Path, collection: Path) -> None:
+    data = LightningIRDataModule(inference_datasets=[DocDataset(str(collection / "docs.tsv"))])
+    with pytest.raises(LirTrainError, match="index needs a bi-encoder"):
+        trainer().index(CrossEncoderModule(str(backbone)), data)
+
+
+def test_indexing_needs_a_callback(backbone: Path, collection: Path) -> None:
+    data = LightningIRDataModule(inference_datasets=[DocDataset(str(collection / "docs.tsv"))])
+    with pytest.raises(LirTrainError, match="index needs an IndexCallback"):
+        trainer().index(BiEncoderModule(str(backbone)), data)
+
+
+def test_fitting_needs_a_loss(backbone: Path, collection: Path) -> None:
+    with pytest.raises(LirTrainError, match="There is no loss to fit by"):
+        trainer(max_steps=1).fit(
+            BiEncoderModule(str(backbone)), LightningIRDataModule(train_dataset=run_dataset(collection, targets="rank"))
+        )
