@@ -1,0 +1,32 @@
+# `uv run just` lists the tasks; just itself comes with the locked environment.
+
+_list:
+    @just --list --unsorted
+
+# the locked environment, and the hooks that run before each commit
+setup:
+    uv sync --locked
+    uv run pre-commit install
+
+# all that must pass: the one definition of green
+check:
+    .ci/run
+
+# the tests, or some of them: `just test tests/models -k pooling`
+test *arguments:
+    uv run pytest {{ arguments }}
+
+# one package's wheel in an empty environment: `just alone models`, `just alone models lowest`
+alone package versions="locked":
+    rm -rf dist
+    uv build --quiet --all-packages --no-sources -o dist
+    .ci/alone {{ package }} dist {{ versions }}
+
+# format, and repair what the linter can
+fmt:
+    uv run ruff format
+    uv run ruff check --fix
+
+# the type checker
+types:
+    uv run basedpyright
