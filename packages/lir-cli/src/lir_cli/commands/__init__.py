@@ -1,0 +1,1 @@
+"""The commands of ``lir``, one a file; each imports what it needs when it is called."""

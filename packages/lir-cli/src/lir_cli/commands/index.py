@@ -1,0 +1,57 @@
+"""``lir index``."""
+
+from typing import Any
+
+import click
+
+from lir_cli import options
+
+KINDS = {"faiss-flat": "FaissFlatIndexConfig", "dense": "TorchDenseIndexConfig"}
+
+
+@click.command("index", context_settings=options.CONFIGURABLE)
+@options.config
+@options.model
+@options.docs
+@click.option("--index", "index_dir", metavar="FOLDER", help="Where the index is built.")
+@click.option("--type", "kind", type=click.Choice(list(KINDS)), help="What kind of index. [default: faiss-flat]")
+@click.option("--keep-parts", is_flag=True, help="Keep the embeddings, for an index of another type.")
+@options.overwrite
+@options.work
+@click.pass_context
+def command(
+    ctx: click.Context,
+    configs: tuple[str, ...],
+    model: str | None,
+    docs: str | None,
+    index_dir: str | None,
+    kind: str | None,
+    keep_parts: bool,
+    overwrite: bool,
+    batch_size: int | None,
+    num_workers: int | None,
+) -> None:
+    """Embed a collection and build an index of it.
+
+    An interrupted command goes on where it was when it is repeated.
+
+    \b
+    Example:
+      lir index --model sentence-transformers/all-MiniLM-L6-v2 --docs vaswani --index idx
+    """
+    from lir_cli.flags import callback, data, finish, model_settings
+    from lir_cli.output import say
+    from lir_cli.settings import merge, read_yaml
+
+    settings = read_yaml(configs)
+    settings = merge(settings, model_settings(model, "BiEncoderModule"))
+    dataset = None if docs is None else {"class_path": "DocDataset", "init_args": {"doc_dataset": docs}}
+    settings = merge(settings, data(dataset, batch_size, num_workers))
+    arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
+    if kind is not None:
+        arguments["index_config"] = {"class_path": KINDS[kind]}
+    arguments |= {name: True for name, value in (("keep_parts", keep_parts), ("overwrite", overwrite)) if value}
+    settings = callback(settings, "IndexCallback", arguments, needs={"index_dir": "--index"})
+    pipeline = finish(ctx, settings, "index", "--docs")
+    pipeline.run()
+    say(f"The index is in {next(item.index_dir for item in pipeline.callbacks if hasattr(item, 'index_dir'))}")

@@ -1,0 +1,155 @@
+"""``lir search``."""
+
+from typing import Any
+
+import click
+
+from lir_cli import options
+
+
+@click.command("search", context_settings=options.CONFIGURABLE)
+@click.argument("query", required=False)
+@options.config
+@options.model
+@click.option("--index", "index_dir", metavar="FOLDER", help="The index.")
+@options.queries
+@click.option("-k", "k", type=click.IntRange(1), metavar="K", help="Documents a query. [default: 10 at the terminal, else 100]")
+@click.option("--run", "run_path", metavar="FILE", help="Where the TREC run is written.")
+@options.evaluation
+@options.docs
+@click.option("--allow-other-model", is_flag=True, help="Search with a model that did not make the index.")
+@options.overwrite
+@options.work
+@click.pass_context
+def command(
+    ctx: click.Context,
+    query: str | None,
+    configs: tuple[str, ...],
+    model: str | None,
+    index_dir: str | None,
+    queries: str | None,
+    k: int | None,
+    run_path: str | None,
+    qrels: str | None,
+    measures: tuple[str, ...],
+    docs: str | None,
+    allow_other_model: bool,
+    overwrite: bool,
+    batch_size: int | None,
+    num_workers: int | None,
+) -> None:
+    """Search an index, with one query at the terminal or with many.
+
+    One query is answered with the text of the hits; the index knows its model and its documents.
+
+    \b
+    Examples:
+      lir search --index idx "measurement of dielectric constants"
+      lir search --index idx --queries vaswani -k 1000 --run run.trec -m nDCG@10
+    """
+    from lir_cli.errors import SettingsError
+
+    if query is not None and query.startswith("-"):
+        ctx.args.insert(0, query)
+        query = None
+    if query is not None and not configs and queries is None:
+        if ctx.args:
+            raise SettingsError(f"There is no option '{ctx.args[0]}' beside a query at the terminal.")
+        if index_dir is None:
+            raise SettingsError("--index is missing.")
+        _answer(query, index_dir, model, docs, k or 10, allow_other_model=allow_other_model)
+        return
+    if query is not None:
+        ctx.args.insert(0, query)
+
+    from lir_cli.flags import callback, data, finish, model_settings
+    from lir_cli.output import print_table, say
+    from lir_cli.settings import merge, read_yaml
+
+    settings = read_yaml(configs)
+    if index_dir is not None and model is None and "model" not in settings:
+        from lir_index import Index
+
+        model = Index.open(index_dir).metadata["model"]
+    settings = merge(settings, model_settings(model, "BiEncoderModule", measures))
+    dataset: dict[str, Any] | None = None
+    if queries is not None:
+        dataset = {"class_path": "QueryDataset", "init_args": {"query_dataset": queries}}
+        if qrels is not None:
+            dataset["init_args"]["qrels"] = qrels
+    settings = merge(settings, data(dataset, batch_size, num_workers))
+    arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
+    if run_path is not None:
+        arguments["run_path"] = run_path
+    arguments |= {name: True for name, value in (("overwrite", overwrite), ("allow_other_model", allow_other_model)) if value}
+    settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
+    _set_k(settings, k)
+    pipeline = finish(ctx, settings, "search", "--queries")
+    metrics, _ = pipeline.run()
+    if metrics:
+        print_table(("measure", "value"), list(metrics.items()))
+    if run_path is not None:
+        say(f"The run is in {run_path}")
+
+
+def _set_k(settings: dict[str, Any], k: int | None) -> None:
+    """Give the search config its k, of the class that the index's kind has; a k beyond the collection is refused."""
+    from lir_index import Index
+
+    from lir_cli.errors import SettingsError
+
+    arguments = next(
+        item["init_args"] for item in settings["trainer"]["callbacks"] if str(item["class_path"]).endswith("SearchCallback")
+    )
+    index = Index.open(arguments["index_dir"])
+    config = arguments.get("search_config")
+    if k is None and config is None:
+        k = min(100, len(index))
+    if k is not None:
+        if k > len(index):
+            raise SettingsError(f"k is {k}, but the index in '{arguments['index_dir']}' holds {len(index)} documents.")
+        class_path = (config or {}).get("class_path", type(index).search_config_class.__name__)
+        arguments["search_config"] = {
+            "class_path": class_path,
+            "init_args": {**((config or {}).get("init_args") or {}), "k": k},
+        }
+
+
+def _answer(query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool) -> None:
+    from lir_index import Index
+
+    from lir_cli.errors import SettingsError
+
+    index = Index.open(index_dir)
+    if k > len(index):
+        raise SettingsError(f"k is {k}, but the index in '{index_dir}' holds {len(index)} documents.")
+    name = model or index.metadata["model"]
+    if name is None:
+        raise SettingsError(f"The index in '{index_dir}' does not say which model made it; name it by --model.")
+    answer(index, name, query, k, docs or index.metadata["documents"], allow_other_model=allow_other_model)
+
+
+def answer(index: Any, model: str, query: str, k: int, docs: str | None, *, allow_other_model: bool = False) -> None:
+    """Print the hits of one query, with their texts where they can be found."""
+    from lir_data import open_documents
+    from lir_models import BiEncoderModel
+
+    from lir_cli.errors import SettingsError
+    from lir_cli.output import print_table
+
+    documents = None if docs is None else open_documents(docs)
+    encoder = BiEncoderModel.from_pretrained(model)
+    known = index.metadata["fingerprint"]
+    if known not in (None, encoder.fingerprint) and not allow_other_model:
+        raise SettingsError(
+            f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
+            hint="--allow-other-model searches all the same",
+        )
+    result = index.search(encoder.encode_query([query]), k)
+    ids, scores = result.doc_ids[0], result.scores[0]
+    texts = {} if documents is None else documents.get_many(ids)
+    rows = [
+        (rank, float(score), doc_id, " ".join(texts.get(doc_id, "").split()))
+        for rank, (doc_id, score) in enumerate(zip(ids, scores, strict=True), start=1)
+    ]
+    print_table(("rank", "score", "document", "text"), rows)

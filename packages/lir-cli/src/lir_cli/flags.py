@@ -1,0 +1,69 @@
+"""Flags as a configuration, so that flags and YAML take one way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from lir_cli.errors import SettingsError
+from lir_cli.settings import Mapped, apply_overrides
+
+
+def model_settings(model: str | None, module: str, measures: tuple[str, ...] = ()) -> Mapped:
+    """Return the settings that ``--model`` and ``-m`` mean."""
+    arguments: Mapped = {} if model is None else {"model_name_or_path": model}
+    if measures:
+        arguments["evaluation_metrics"] = list(measures)
+    if not arguments:
+        return {}
+    named = {} if model is None else {"class_path": module}
+    return {"model": {**named, "init_args": arguments}}
+
+
+def data(dataset: Mapped | None, batch_size: int | None, num_workers: int | None) -> Mapped:
+    """Return the settings that a dataset, ``--batch-size`` and ``--num-workers`` mean."""
+    arguments: Mapped = {}
+    if dataset is not None:
+        arguments["inference_datasets"] = [dataset]
+    if batch_size is not None:
+        arguments["inference_batch_size"] = batch_size
+    if num_workers is not None:
+        arguments["num_workers"] = num_workers
+    return {"data": {"class_path": "LightningIRDataModule", "init_args": arguments}} if arguments else {}
+
+
+def callback(settings: Mapped, name: str, arguments: Mapped, needs: Mapping[str, str]) -> Mapped:
+    """Put arguments into the settings' callback of a class, or add that callback.
+
+    Args:
+        settings: The settings.
+        name: The class.
+        arguments: What the flags say of it.
+        needs: Its arguments that cannot be missing, and their flags.
+    """
+    trainer = dict(settings.get("trainer") or {})
+    callbacks = trainer.get("callbacks") or []
+    callbacks = list(callbacks) if isinstance(callbacks, list) else [callbacks]
+    for place, item in enumerate(callbacks):
+        if str(item.get("class_path", "")).rpartition(".")[2] == name:
+            callbacks[place] = {**item, "init_args": {**(item.get("init_args") or {}), **arguments}}
+            break
+    else:
+        callbacks.append({"class_path": name, "init_args": arguments})
+    made = next(item for item in callbacks if str(item["class_path"]).rpartition(".")[2] == name)
+    for argument, flag in needs.items():
+        if argument not in made["init_args"]:
+            raise SettingsError(f"{flag} is missing, or {argument} of a {name} in the configuration.")
+    return {**settings, "trainer": {**trainer, "callbacks": callbacks}}
+
+
+def finish(ctx: click.Context, settings: Mapped, stage: str, data_flag: str) -> Any:
+    """Apply the overrides and make the pipeline."""
+    for key, flag in (("model", "--model"), ("data", data_flag)):
+        if key not in settings:
+            raise SettingsError(f"{flag} is missing, or '{key}' in a configuration (--config).")
+    flags = [name for option in ctx.command.params for name in option.opts]
+    settings = apply_overrides(settings, ctx.args, flags)
+    from lir_cli.pipeline import Pipeline
+
+    return Pipeline(settings, stage)

@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+#: Of commands that take a configuration: what is no flag of theirs may be a dotted override.
+CONFIGURABLE = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def together(*options: Decorator) -> Decorator:
+    """Make one decorator of several options, shown in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+config = click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="YAML with the keys trainer, model, data; several are merged in order. A flag wins over a file, and any key can "
+    "be overridden: --trainer.max_steps 100.",
+)
+model = click.option("--model", metavar="MODEL", help="A folder, an id of the Hugging Face hub, or package:NAME.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+docs = click.option("--docs", metavar="SOURCE", help="Documents: an id of ir_datasets, or a file (jsonl, tsv; .gz).")
+queries = click.option("--queries", metavar="SOURCE", help="Queries: an id of ir_datasets, or a file (tsv, jsonl; .gz).")
+evaluation = together(
+    click.option("--qrels", metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file."),
+    click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10; repeatable."),
+)
+work = together(
+    click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Texts read and tokenized at a time. [default: 1024]"),
+    click.option("--num-workers", type=click.IntRange(0), metavar="N", help="Processes that read and tokenize. [default: 0]"),
+)

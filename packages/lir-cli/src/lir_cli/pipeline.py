@@ -1,0 +1,174 @@
+"""From checked settings to a trainer, data and a module, the model last."""
+
+import contextlib
+import io
+from typing import Any
+
+from jsonargparse import ArgumentParser, set_parsing_settings
+from lightning.pytorch.callbacks import Callback
+from lir_models import BiEncoderConfig, CrossEncoderConfig, detect
+from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lir_cli.errors import SettingsError
+from lir_cli.output import Progress, quiet_libraries
+from lir_cli.settings import Mapped, check_arguments, resolve_classes
+
+
+class Pipeline:
+    """A trainer, its data and, when first asked for, the module; a wrong setting is found before the model loads.
+
+    Args:
+        settings: With the keys of the YAML.
+        stage: ``fit``, ``index``, ``search`` or ``re_rank``.
+    """
+
+    def __init__(self, settings: Mapped, stage: str) -> None:
+        quiet_libraries()
+        self.stage = stage
+        for key in ("model", "data"):
+            if key not in settings:
+                raise SettingsError(f"The configuration has no '{key}'.")
+        settings = {key: resolve_classes(value, key) for key, value in settings.items()}
+        trainer = {"logger": False} | settings.get("trainer", {})
+        check_arguments(LightningIRTrainer, trainer, "trainer")
+        if stage != "fit":
+            trainer |= {"enable_checkpointing": False}
+        trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
+        set_parsing_settings(subclasses_enabled=[BiEncoderConfig, CrossEncoderConfig])
+        self._model = _Part("model", (BiEncoderModule, CrossEncoderModule), settings["model"])
+        optimizer = settings.get("optimizer")
+        self._optimizer = _Part("optimizer", Optimizer, optimizer, skip="params") if optimizer else None
+        scheduler = settings.get("lr_scheduler")
+        self._scheduler = _Part("lr_scheduler", LRScheduler, scheduler, skip="optimizer") if scheduler else None
+        if self._scheduler and not self._optimizer:
+            raise SettingsError("The configuration has an lr_scheduler but no optimizer for it.")
+        parsed = _TrainerPart(trainer)
+        self.data: LightningIRDataModule = _Part("data", LightningIRDataModule, settings["data"]).make()
+        self._check_model(settings["model"])
+        if settings.get("seed_everything") is not None:
+            from lightning import seed_everything
+
+            seed_everything(int(settings["seed_everything"]), verbose=False)
+        self.trainer: LightningIRTrainer = parsed.make()
+        self.callbacks.append(_ProgressCallback(stage))
+
+    @property
+    def callbacks(self) -> list[Any]:
+        """The trainer's callbacks."""
+        return getattr(self.trainer, "callbacks")  # noqa: B009 - Lightning sets it where a type checker does not see it
+
+    def _check_model(self, settings: Mapped) -> None:
+        """Find what is wrong with the model from its small files."""
+        arguments = settings.get("init_args", {})
+        name = arguments.get("model_name_or_path")
+        if name is None:
+            raise SettingsError("There is no model: name one by --model, or as model.init_args.model_name_or_path.")
+        kind = detect(name)
+        wants_cross = settings["class_path"].endswith("CrossEncoderModule")
+        if kind == "cross-encoder" and not wants_cross:
+            raise SettingsError(
+                f"'{name}' is a cross-encoder: it reads query and document together, so it neither indexes nor searches.",
+                hint="re-rank with it: lir rerank",
+            )
+        if kind == "bi-encoder" and wants_cross and arguments.get("config") is None:
+            raise SettingsError(f"'{name}' is a bi-encoder, and the module is a CrossEncoderModule.")
+        from lir_data import parse_measures
+
+        parse_measures(arguments.get("evaluation_metrics") or [])
+
+    def run(self) -> Any:
+        """Load the model and do what the stage says; return what the trainer returns, and the module."""
+        module = self._model.make()
+        if self._optimizer:
+            module.set_optimizer(self._optimizer.factory(), self._scheduler.factory() if self._scheduler else None)
+        return getattr(self.trainer, self.stage)(module, self.data), module
+
+
+class _Part:
+    """One key of the configuration: checked by jsonargparse at once, made later."""
+
+    def __init__(self, key: str, kind: Any, settings: Mapped, skip: str | None = None) -> None:
+        self._key, self._settings, self._skip = key, settings, skip
+        self._parser = ArgumentParser(exit_on_error=False)
+        self._parser.add_subclass_arguments(kind, key, required=True, skip={skip} if skip else None)
+        self._values = _parsed(self._parser, {key: settings})
+
+    def make(self) -> Any:
+        """Make the object."""
+        return self._parser.instantiate(self._values)[self._key]
+
+    def factory(self) -> Any:
+        """Return what makes the object from its first argument."""
+        from lir_cli.settings import find_class
+
+        made = find_class(self._settings["class_path"], self._key)
+        arguments = dict(self._values[self._key].get("init_args") or {})
+        return lambda first: made(first, **arguments)
+
+
+class _TrainerPart:
+    def __init__(self, settings: Mapped) -> None:
+        self._parser = ArgumentParser(exit_on_error=False)
+        self._parser.add_class_arguments(LightningIRTrainer, "trainer", sub_configs=True)
+        self._values = _parsed(self._parser, {"trainer": settings})
+
+    def make(self) -> Any:
+        return self._parser.instantiate(self._values)["trainer"]
+
+
+def _parsed(parser: ArgumentParser, values: Mapped) -> Any:
+    from jsonargparse import ArgumentError
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return parser.parse_object(values)
+    except (ArgumentError, ValueError, TypeError) as error:
+        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+        raise SettingsError(f"The configuration does not fit: {' '.join(lines)}") from error
+
+
+class _ProgressCallback(Callback):
+    """Shows how far the work is."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._progress: Progress | None = None
+
+    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
+        """Count what there is."""
+        del pl_module
+        datasets = trainer.datamodule.inference_datasets
+        unit = {"index": "docs", "search": "queries"}.get(self._stage, "queries")
+        self._progress = Progress(self._stage.replace("_", "-"), sum(len(dataset) for dataset in datasets), unit)
+
+    def on_predict_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Count what is done."""
+        del trainer, pl_module, outputs, batch_idx, dataloader_idx
+        ids = getattr(batch, "doc_ids", None) if self._stage == "index" else batch.query_ids
+        if self._progress is not None and ids is not None:
+            self._progress.advance(len(ids))
+
+    def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
+        """Say how long it took."""
+        del trainer, pl_module
+        if self._progress is not None:
+            self._progress.close()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Count the steps, if that can be known."""
+        del pl_module
+        self._progress = Progress("train", trainer.max_steps if trainer.max_steps > 0 else None, "steps")
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count a step."""
+        del trainer, pl_module, outputs, batch, batch_idx
+        if self._progress is not None:
+            self._progress.advance(1)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Say how long it took."""
+        self.on_predict_end(trainer, pl_module)
