@@ -265,6 +265,6 @@ class TestOnDisk:
                 replaced = path.with_name("copy")
                 replaced.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
                 replaced.replace(path)
-                with pytest.raises(LirIndexError, match="damaged|cannot"):
+                with pytest.raises(LirIndexError, match=r"damaged|cannot"):
                     Index.open(small.path).verify()
             path.write_bytes(content)

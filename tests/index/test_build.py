@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lir_index import FaissFlatIndexConfig, Index, PartWriter, TorchDenseIndexConfig, build
+from lir_index.dense import TorchDenseIndex
 from lir_index.errors import (
     ArgumentError,
     DocumentIdError,
@@ -14,8 +15,10 @@ from lir_index.errors import (
     PartsError,
     StorageError,
 )
+from lir_index.manifest import Manifest
 
 CONFIG = TorchDenseIndexConfig()
+STEPS = ["doc ids", "payload", "manifest"]
 
 
 @pytest.fixture
@@ -29,18 +32,21 @@ def write_parts(tmp_path):
 
 
 @pytest.fixture
-def break_at(monkeypatch):
-    """Makes a step of the build fail."""
+def interrupt(monkeypatch):
+    """Interrupts the build at one of its steps."""
 
-    def set_trap(step):
-        target = {"manifest": ("lir_index.build", "Manifest"), "doc ids": ("lir_index.build", "write_doc_ids")}[step]
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
 
-        def fail(*args, **kwargs):
-            raise KeyboardInterrupt
+    def at(step):
+        if step == "doc ids":
+            monkeypatch.setattr(sys.modules["lir_index.build"], "write_doc_ids", fail)
+        elif step == "payload":
+            monkeypatch.setattr(TorchDenseIndex, "write", fail)
+        else:
+            monkeypatch.setattr(Manifest, "write", fail)
 
-        monkeypatch.setattr(sys.modules[target[0]], target[1], fail)
-
-    return set_trap
+    return at
 
 
 def test_builds_from_many_parts_what_it_builds_from_one(tmp_path, write_parts):
@@ -135,22 +141,25 @@ def test_a_file_is_no_folder_for_an_index(tmp_path, write_parts):
         build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG, overwrite=True)
 
 
-@pytest.mark.parametrize("step", ["doc ids", "manifest"])
-def test_an_interrupted_build_leaves_nothing_that_opens_and_can_be_repeated(tmp_path, write_parts, break_at, step):
+@pytest.mark.parametrize("step", STEPS)
+def test_an_interrupted_build_leaves_nothing_that_opens_and_can_be_repeated(
+    tmp_path, write_parts, interrupt, monkeypatch, step
+):
     parts = write_parts(["a"], [[1.0]])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["lir_index.build"], "Manifest" if step == "manifest" else "write_doc_ids", None)
-        with pytest.raises(TypeError):
-            build(parts, tmp_path / "idx", CONFIG)
+    interrupt(step)
+    with pytest.raises(KeyboardInterrupt):
+        build(parts, tmp_path / "idx", CONFIG)
     with pytest.raises(NoIndexError, match="There is no index"):
         Index.open(tmp_path / "idx")
+    monkeypatch.undo()
     assert len(build(parts, tmp_path / "idx", CONFIG)) == 1
 
 
-def test_the_old_index_stays_until_the_new_one_is_complete(tmp_path, write_parts, break_at):
+@pytest.mark.parametrize("step", STEPS)
+def test_the_old_index_stays_until_the_new_one_is_complete(tmp_path, write_parts, interrupt, step):
     old = build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     others = write_parts(["b"], [[1.0]], "others")
-    break_at("doc ids")
+    interrupt(step)
     with pytest.raises(KeyboardInterrupt):
         build(others, tmp_path / "idx", CONFIG, overwrite=True)
     Index.open(tmp_path / "idx").verify()

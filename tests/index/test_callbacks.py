@@ -161,7 +161,7 @@ class TestIndexCallback:
             predict(callback, Encoder(stop_at=0), Data(range(30)))
 
     def test_queries_are_no_documents(self, index_dir):
-        with pytest.raises(EmbeddingsError, match="An index is built from documents: .* this Output has none"):
+        with pytest.raises(EmbeddingsError, match=r"An index is built from documents: .* this Output has none"):
             predict(IndexCallback(index_dir), Encoder("query"), Data(range(30)))
 
     def test_a_plain_module_will_do(self, index_dir):
@@ -225,7 +225,7 @@ class TestSearchCallback:
 
     def test_a_run_that_exists_is_refused_at_once(self, index, tmp_path):
         (tmp_path / "run.trec").write_text("old")
-        with pytest.raises(RunFileError, match="run.trec' exists already"):
+        with pytest.raises(RunFileError, match=r"run.trec' exists already"):
             SearchCallback(index.path, run_path=tmp_path / "run.trec")
 
     def test_a_run_that_exists_in_a_folder_is_refused_before_encoding(self, index, tmp_path):
@@ -269,7 +269,7 @@ class TestSearchCallback:
             predict(SearchCallback(index.path), Encoder("query"), Data([1, 2, 3, 4, 1]))
 
     def test_documents_are_no_queries(self, index):
-        with pytest.raises(EmbeddingsError, match="An index is searched with queries: .* query_ids"):
+        with pytest.raises(EmbeddingsError, match=r"An index is searched with queries: .* query_ids"):
             predict(SearchCallback(index.path), Encoder("doc"), Data([1]))
 
     def test_runs_of_all_ranks_come_together_in_the_order_of_the_dataset(self, index, monkeypatch):

@@ -6,7 +6,7 @@ from lir_index.kinds import index_class
 
 
 def test_an_unknown_similarity_is_named_with_the_nearest():
-    with pytest.raises(ArgumentError, match="There is no similarity 'cosin', .* Did you mean 'cosine'?"):
+    with pytest.raises(ArgumentError, match=r"There is no similarity 'cosin', .* Did you mean 'cosine'?"):
         TorchDenseIndexConfig(similarity="cosin")
 
 
@@ -25,5 +25,5 @@ def test_parameters_are_the_fields():
 
 
 def test_an_unknown_kind_is_named_with_the_nearest():
-    with pytest.raises(UnknownKindError, match="There is no index kind 'faiss-flt'. Did you mean 'faiss-flat'?"):
+    with pytest.raises(UnknownKindError, match=r"There is no index kind 'faiss-flt'. Did you mean 'faiss-flat'?"):
         index_class("faiss-flt")

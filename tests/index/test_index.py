@@ -56,14 +56,14 @@ def test_a_folder_without_an_index_is_named(tmp_path, make):
 @pytest.mark.parametrize("text", ['{"format": "other"}', "[1, 2]", "{}"])
 def test_a_foreign_description_is_refused(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
-    with pytest.raises(ForeignIndexError, match="index.json' is not of lir"):
+    with pytest.raises(ForeignIndexError, match=r"index.json' is not of lir"):
         Index.open(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"format": "lir-', b"\xff\xfe"])
 def test_a_damaged_description_is_refused(tmp_path, content):
     (tmp_path / "index.json").write_bytes(content)
-    with pytest.raises(DamagedIndexError, match="index.json' (is damaged|cannot be read)"):
+    with pytest.raises(DamagedIndexError, match=r"index.json' (is damaged|cannot be read)"):
         Index.open(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_newer_format_is_refused_and_its_writer_named(index):
 def test_an_unknown_kind_is_named_with_the_nearest(index):
     values = {name: getattr(index.manifest, name) for name in Manifest.__dataclass_fields__}
     Manifest(**values | {"kind": "faiss-flot"}).write(index.path)
-    with pytest.raises(UnknownKindError, match="There is no index kind 'faiss-flot'. Did you mean 'faiss-flat'?"):
+    with pytest.raises(UnknownKindError, match=r"There is no index kind 'faiss-flot'. Did you mean 'faiss-flat'?"):
         Index.open(index.path)
 
 

@@ -37,7 +37,7 @@ def test_each_form_is_read_as_it_was_written(tmp_path, form):
         writer.append(IDS, FORMS[form])
     parts = Parts(tmp_path)
     assert (parts.form, parts.dim, parts.num_docs) == (form, 3, 10)
-    assert sum([ids for ids, _ in parts], []) == IDS
+    assert [doc_id for ids, _ in parts for doc_id in ids] == IDS
     values = np.concatenate([batch.values for _, batch in parts])
     expected = FORMS[form] if form == "dense" else FORMS[form].data if form == "sparse" else FORMS[form][0]
     assert np.array_equal(values, expected)
@@ -135,7 +135,7 @@ def test_another_number_of_processes_is_refused(tmp_path):
 
 
 def test_unknown_metadata_is_refused(tmp_path):
-    with pytest.raises(Exception, match="none is 'modle'. Did you mean 'model'"):
+    with pytest.raises(Exception, match=r"none is 'modle'. Did you mean 'model'"):
         PartWriter(tmp_path, metadata={"modle": "m"})
 
 
@@ -157,14 +157,14 @@ def test_writing_again_makes_a_rank_unfinished(tmp_path):
 def test_a_missing_part_is_noticed(tmp_path):
     write(tmp_path, max_bytes=1)
     (tmp_path / part_files(tmp_path)[3]).unlink()
-    with pytest.raises(PartsError, match="part-000003.safetensors' is missing"):
+    with pytest.raises(PartsError, match=r"part-000003.safetensors' is missing"):
         Parts(tmp_path)
 
 
 def test_a_missing_last_part_is_noticed(tmp_path):
     write(tmp_path, max_bytes=1)
     (tmp_path / part_files(tmp_path)[-1]).unlink()
-    with pytest.raises(PartsError, match="Parts of rank 0 are missing in .* it wrote 10"):
+    with pytest.raises(PartsError, match=r"Parts of rank 0 are missing in .* it wrote 10"):
         Parts(tmp_path)
 
 
@@ -175,7 +175,7 @@ def test_a_flipped_bit_in_a_part_is_noticed(tmp_path):
     for place in (3, 40, len(content) // 2, len(content) - 1):
         content[place] ^= 4
         path.write_bytes(content)
-        with pytest.raises(PartsError, match="is damaged|cannot be read|are missing"):
+        with pytest.raises(PartsError, match=r"is damaged|cannot be read|are missing"):
             read(tmp_path)
         content[place] ^= 4
 
@@ -188,7 +188,7 @@ def test_a_damaged_description_is_noticed(tmp_path, text):
 
 
 def test_a_folder_without_parts_is_named(tmp_path):
-    with pytest.raises(PartsError, match="There are no parts in .* it has no parts.json"):
+    with pytest.raises(PartsError, match=r"There are no parts in .* it has no parts.json"):
         Parts(tmp_path)
 
 

@@ -6,8 +6,8 @@ import pytest
 import lir_index
 
 
-def run(code):
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+def run(code, *options):
+    return subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=False)
 
 
 def test_all_is_sorted_and_can_be_imported():
@@ -30,7 +30,7 @@ def test_all_names_everything_that_is_public():
 
 def test_importing_it_imports_nothing_heavy():
     heavy = "{'faiss', 'torch', 'lightning', 'transformers', 'scipy', 'numba'}"
-    assert run(f"import sys, lir_index; assert not {heavy} & set(sys.modules)").stderr == ""
+    assert run(f"import sys, lir_index; assert not {heavy} & set(sys.modules)", "-W", "error").stderr == ""
 
 
 def test_a_dense_index_is_built_and_searched_without_torch(tmp_path):

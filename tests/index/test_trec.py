@@ -37,9 +37,9 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
 
 @pytest.mark.parametrize("name", ["a b", "", "a\n", "a\u00a0b"])
 def test_an_id_with_a_space_is_refused_and_nothing_written(tmp_path, name):
-    with pytest.raises(RunFileError, match="The document id .* cannot stand in a run file"):
+    with pytest.raises(RunFileError, match=r"The document id .* cannot stand in a run file"):
         write_run(tmp_path / "run", {"q": {"d": 2.0, name: 1.0}})
-    with pytest.raises(RunFileError, match="The query id .* cannot stand in a run file"):
+    with pytest.raises(RunFileError, match=r"The query id .* cannot stand in a run file"):
         write_run(tmp_path / "run", {name: {"d": 2.0}})
     assert not list(tmp_path.iterdir())
 

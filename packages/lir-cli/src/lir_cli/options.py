@@ -27,18 +27,24 @@ config = click.option(
     "configs",
     multiple=True,
     metavar="FILE",
-    help="YAML with the keys trainer, model, data; several are merged in order. A flag wins over a file, and any key can "
-    "be overridden: --trainer.max_steps 100.",
+    help="YAML with the keys trainer, model, data; several are merged in order. A flag wins over a file, and any key "
+    "can be overridden: --trainer.max_steps 100.",
 )
 model = click.option("--model", metavar="MODEL", help="A folder, an id of the Hugging Face hub, or package:NAME.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 docs = click.option("--docs", metavar="SOURCE", help="Documents: an id of ir_datasets, or a file (jsonl, tsv; .gz).")
-queries = click.option("--queries", metavar="SOURCE", help="Queries: an id of ir_datasets, or a file (tsv, jsonl; .gz).")
+queries = click.option(
+    "--queries", metavar="SOURCE", help="Queries: an id of ir_datasets, or a file (tsv, jsonl; .gz)."
+)
 evaluation = together(
     click.option("--qrels", metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file."),
-    click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10; repeatable."),
+    click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10."),
 )
 work = together(
-    click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Texts read and tokenized at a time. [default: 1024]"),
-    click.option("--num-workers", type=click.IntRange(0), metavar="N", help="Processes that read and tokenize. [default: 0]"),
+    click.option(
+        "--batch-size", type=click.IntRange(1), metavar="N", help="Texts read and tokenized at a time. [default: 1024]"
+    ),
+    click.option(
+        "--num-workers", type=click.IntRange(0), metavar="N", help="Processes that read and tokenize. [default: 0]"
+    ),
 )

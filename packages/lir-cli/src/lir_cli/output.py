@@ -1,85 +1,93 @@
-"""Data to stdout; everything else to stderr."""
+"""What a person or a program reads: data on stdout; progress, logs and hints on stderr."""
 
+import logging
 import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from lir_cli.errors import OutputExistsError
 
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str | None = None) -> None:
-    """Print a table to stdout: drawn on a terminal, otherwise separated by tabs, a line of names first.
-
-    Args:
-        header: The names of the columns.
-        rows: The values; numbers are shown with four decimals, in full where another program reads them.
-        wide: A column of long text, cut to two lines on a terminal.
-    """
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table: drawn on a terminal, tab-separated for a program."""
+    texts = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        for row in (header, *rows):
-            click.echo("\t".join(" ".join(str(value).split()) for value in row))
+        for row in [columns, *texts]:
+            click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        drawn.add_column(name, overflow="fold")
-    limit = max(40, 2 * (console.width - 45))
-    for row in rows:
-        cells: list[Text] = []
-        for name, value in zip(header, row, strict=True):
-            text = f"{value:.4f}" if isinstance(value, float) else " ".join(str(value).split())
-            if name == wide and len(text) > limit:
-                text = f"{text[: limit - 1]}…"
-            cells.append(Text(text, justify="right" if isinstance(value, int | float) else "left"))
-        drawn.add_row(*cells)
-    console.print(drawn)
+    table = Table(*columns)
+    for row in texts:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
 
 
-def measures_table(values: dict[str, dict[str, float]], first: str) -> None:
-    """Print one row of measures for each run or dataset.
-
-    Args:
-        values: Values by measure, by name of the run or dataset.
-        first: What the first column is called.
-    """
-    if values:
-        names = list(dict.fromkeys(measure for measured in values.values() for measure in measured))
-        table([first, *names], ([name, *(measured[key] for key in names)] for name, measured in values.items()))
-
-
-def by_dataset(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Split ``dataset/measure``, as the trainer names values, into both."""
-    values: dict[str, dict[str, float]] = {}
-    for name, value in metrics.items():
-        dataset, _, measure = name.rpartition("/")
-        values.setdefault(dataset, {})[measure] = float(value)
-    return values
-
-
-def note(text: str = "") -> None:
-    """Tell what happens, on stderr."""
+def say(text: str) -> None:
+    """Tell the person something that is no data."""
     click.echo(text, err=True)
 
 
-def hint(text: str) -> None:
-    """Show a way on, on stderr."""
-    click.echo(f"hint: {text}", err=True)
+class Progress:
+    """A bar with rate and time left on a terminal; a plain line every ten seconds elsewhere.
 
-
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Refuse to write over something.
-
-    Raises:
-        OutputExistsError: If there is something, and it may not be overwritten.
+    Args:
+        title: What is going on.
+        total: How much there is, if that is known.
+        unit: Of what.
     """
-    if path.exists() and not overwrite:
-        raise OutputExistsError(
-            f"'{path}' exists already, and is not overwritten unless asked for.",
-            hint="give another name, or --overwrite",
-        )
+
+    interval = 10.0
+
+    def __init__(self, title: str, total: int | None, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.done = 0
+        self._start = self._last = time.monotonic()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(title, total=total, rate="")
+            self._bar.start()
+
+    def advance(self, count: int) -> None:
+        """Say that so many more are done."""
+        self.done += count
+        now = time.monotonic()
+        rate = self.done / max(now - self._start, 1e-9)
+        if self._bar is not None:
+            self._bar.update(self._task, advance=count, rate=f"{rate:,.0f} {self.unit}/s")
+        elif now - self._last >= self.interval:
+            self._last = now
+            left = "" if self.total is None else f" of {self.total:,}, {(self.total - self.done) / rate:.0f} s left"
+            say(f"{self.title}: {self.done:,}{left} ({rate:,.0f} {self.unit}/s)")
+
+    def close(self) -> None:
+        """Say how long it took."""
+        if self._bar is not None:
+            self._bar.stop()
+        seconds = time.monotonic() - self._start
+        say(f"{self.title}: {self.done:,} {self.unit} in {seconds:.1f} s")
+
+
+def quiet_libraries() -> None:
+    """Keep Lightning and transformers from advice that a user of the command cannot follow."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for pattern in (".*does not have many workers.*", ".*logging interval.*", ".*LeafSpec.*", ".*logger.*"):
+        warnings.filterwarnings("ignore", message=pattern)

@@ -6,14 +6,14 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 from lightning.pytorch.callbacks import Callback
-from lir_models import BiEncoderConfig, CrossEncoderConfig, detect
-from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lir_cli.errors import SettingsError
 from lir_cli.output import Progress, quiet_libraries
 from lir_cli.settings import Mapped, check_arguments, resolve_classes
+from lir_models import BiEncoderConfig, CrossEncoderConfig, detect
+from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
 
 
 class Pipeline:

@@ -1,8 +1,9 @@
 """Files that are written whole or not at all, and arrays that are read where they lie."""
 
 import os
+import secrets
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def replacing(path: Path) -> Generator[Path]:
     """Write a file under a temporary name, and give it its own name when it is complete and on the disk.
 
     Args:
-        path: The file to make, or to replace.
+        path: The file to make, or to replace; its folder is made where it is missing.
 
     Yields:
         The temporary path, in the same folder. If the block raises, the file is removed and ``path`` is as before.
@@ -25,15 +26,17 @@ def replacing(path: Path) -> Generator[Path]:
     Raises:
         StorageError: If the operating system refuses, for instance because the disk is full.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             flush_to_disk(temporary)
             temporary.replace(path)
             flush_to_disk(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

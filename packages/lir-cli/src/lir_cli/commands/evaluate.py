@@ -6,18 +6,19 @@ import click
 @click.command("evaluate")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--qrels", required=True, metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file.")
-@click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance AP(rel=2). [default: nDCG@10]")
+@click.option(
+    "-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance AP(rel=2). [default: nDCG@10]"
+)
 @click.option("--per-query", is_flag=True, help="One line a query.")
 def command(runs: tuple[str, ...], qrels: str, measures: tuple[str, ...], per_query: bool) -> None:
-    """Measure runs by judgements, with ir-measures.
+    r"""Measure runs by judgements, with ir-measures.
 
     \b
     Example:
       lir evaluate run.trec reranked.trec --qrels vaswani -m nDCG@10 -m RR@10
     """
-    from lir_data import evaluate, parse_measures, read_qrels, read_run
-
     from lir_cli.output import print_table
+    from lir_data import evaluate, parse_measures, read_qrels, read_run
 
     names = [str(measure) for measure in parse_measures(measures or ("nDCG@10",))]
     judged = read_qrels(qrels)

@@ -31,7 +31,7 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    """Embed a collection and build an index of it.
+    r"""Embed a collection and build an index of it.
 
     An interrupted command goes on where it was when it is repeated.
 

@@ -13,7 +13,9 @@ from lir_cli import options
 @click.option("--run", "run_path", metavar="RUN", help="A TREC run, or an id of ir_datasets that comes with one.")
 @options.queries
 @options.docs
-@click.option("--depth", type=click.IntRange(1), metavar="N", help="Documents of each ranking that are scored. [default: all]")
+@click.option(
+    "--depth", type=click.IntRange(1), metavar="N", help="Documents of each ranking that are scored. [default: all]"
+)
 @click.option("--output", metavar="FILE", help="Where the new TREC run is written.")
 @click.option("--late-interaction", is_flag=True, help="Let a bi-encoder score by MaxSim over its token embeddings.")
 @options.evaluation
@@ -36,7 +38,7 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    """Score the documents of a run anew.
+    r"""Score the documents of a run anew.
 
     \b
     Example:

@@ -13,7 +13,9 @@ from lir_cli import options
 @options.model
 @click.option("--index", "index_dir", metavar="FOLDER", help="The index.")
 @options.queries
-@click.option("-k", "k", type=click.IntRange(1), metavar="K", help="Documents a query. [default: 10 at the terminal, else 100]")
+@click.option(
+    "-k", "k", type=click.IntRange(1), metavar="K", help="Documents a query. [default: 10 at the terminal, else 100]"
+)
 @click.option("--run", "run_path", metavar="FILE", help="Where the TREC run is written.")
 @options.evaluation
 @options.docs
@@ -38,7 +40,7 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    """Search an index, with one query at the terminal or with many.
+    r"""Search an index, with one query at the terminal or with many.
 
     One query is answered with the text of the hits; the index knows its model and its documents.
 
@@ -81,7 +83,9 @@ def command(
     arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
     if run_path is not None:
         arguments["run_path"] = run_path
-    arguments |= {name: True for name, value in (("overwrite", overwrite), ("allow_other_model", allow_other_model)) if value}
+    arguments |= {
+        name: True for name, value in (("overwrite", overwrite), ("allow_other_model", allow_other_model)) if value
+    }
     settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
     _set_k(settings, k)
     pipeline = finish(ctx, settings, "search", "--queries")
@@ -93,13 +97,14 @@ def command(
 
 
 def _set_k(settings: dict[str, Any], k: int | None) -> None:
-    """Give the search config its k, of the class that the index's kind has; a k beyond the collection is refused."""
+    r"""Give the search config its k, of the class that the index's kind has; a k beyond the collection is refused."""
+    from lir_cli.errors import SettingsError
     from lir_index import Index
 
-    from lir_cli.errors import SettingsError
-
     arguments = next(
-        item["init_args"] for item in settings["trainer"]["callbacks"] if str(item["class_path"]).endswith("SearchCallback")
+        item["init_args"]
+        for item in settings["trainer"]["callbacks"]
+        if str(item["class_path"]).endswith("SearchCallback")
     )
     index = Index.open(arguments["index_dir"])
     config = arguments.get("search_config")
@@ -115,10 +120,11 @@ def _set_k(settings: dict[str, Any], k: int | None) -> None:
         }
 
 
-def _answer(query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool) -> None:
-    from lir_index import Index
-
+def _answer(
+    query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool
+) -> None:
     from lir_cli.errors import SettingsError
+    from lir_index import Index
 
     index = Index.open(index_dir)
     if k > len(index):
@@ -130,12 +136,11 @@ def _answer(query: str, index_dir: str, model: str | None, docs: str | None, k: 
 
 
 def answer(index: Any, model: str, query: str, k: int, docs: str | None, *, allow_other_model: bool = False) -> None:
-    """Print the hits of one query, with their texts where they can be found."""
-    from lir_data import open_documents
-    from lir_models import BiEncoderModel
-
+    r"""Print the hits of one query, with their texts where they can be found."""
     from lir_cli.errors import SettingsError
     from lir_cli.output import print_table
+    from lir_data import open_documents
+    from lir_models import BiEncoderModel
 
     documents = None if docs is None else open_documents(docs)
     encoder = BiEncoderModel.from_pretrained(model)

@@ -14,8 +14,10 @@ from lir_cli import options
 @click.option("--output", metavar="FOLDER", help="Where the trained model is saved.")
 @options.overwrite
 @click.pass_context
-def command(ctx: click.Context, configs: tuple[str, ...], model: str | None, output: str | None, overwrite: bool) -> None:
-    """Fine-tune a bi-encoder or a cross-encoder.
+def command(
+    ctx: click.Context, configs: tuple[str, ...], model: str | None, output: str | None, overwrite: bool
+) -> None:
+    r"""Fine-tune a bi-encoder or a cross-encoder.
 
     What to train, on what and how stands in the YAML; any key can be overridden.
 
