@@ -6,7 +6,17 @@ from typing import Any
 import click
 
 from lir_cli.errors import SettingsError
-from lir_cli.settings import Mapped, apply_overrides
+from lir_cli.settings import Mapped, apply_overrides, read_yaml
+
+
+def start(ctx: click.Context, configs: tuple[str, ...]) -> Mapped:
+    """Read the configuration; a mistyped flag is found before anything else."""
+    apply_overrides({}, ctx.args, _names(ctx))
+    return read_yaml(configs)
+
+
+def _names(ctx: click.Context) -> list[str]:
+    return [name for option in ctx.command.params for name in option.opts]
 
 
 def model_settings(model: str | None, module: str, measures: tuple[str, ...] = ()) -> Mapped:
@@ -53,7 +63,7 @@ def callback(settings: Mapped, name: str, arguments: Mapped, needs: Mapping[str,
     made = next(item for item in callbacks if str(item["class_path"]).rpartition(".")[2] == name)
     for argument, flag in needs.items():
         if argument not in made["init_args"]:
-            raise SettingsError(f"{flag} is missing, or {argument} of a {name} in the configuration.")
+            raise SettingsError(f"{flag} is missing, or {argument} of the {name} in the configuration.")
     return {**settings, "trainer": {**trainer, "callbacks": callbacks}}
 
 
@@ -62,8 +72,7 @@ def finish(ctx: click.Context, settings: Mapped, stage: str, data_flag: str) -> 
     for key, flag in (("model", "--model"), ("data", data_flag)):
         if key not in settings:
             raise SettingsError(f"{flag} is missing, or '{key}' in a configuration (--config).")
-    flags = [name for option in ctx.command.params for name in option.opts]
-    settings = apply_overrides(settings, ctx.args, flags)
+    settings = apply_overrides(settings, ctx.args, _names(ctx))
     from lir_cli.pipeline import Pipeline
 
     return Pipeline(settings, stage)

@@ -39,11 +39,11 @@ def command(
     Example:
       lir index --model sentence-transformers/all-MiniLM-L6-v2 --docs vaswani --index idx
     """
-    from lir_cli.flags import callback, data, finish, model_settings
+    from lir_cli.flags import callback, data, finish, model_settings, start
     from lir_cli.output import say
-    from lir_cli.settings import merge, read_yaml
+    from lir_cli.settings import merge
 
-    settings = read_yaml(configs)
+    settings = start(ctx, configs)
     settings = merge(settings, model_settings(model, "BiEncoderModule"))
     dataset = None if docs is None else {"class_path": "DocDataset", "init_args": {"doc_dataset": docs}}
     settings = merge(settings, data(dataset, batch_size, num_workers))

@@ -46,11 +46,11 @@ def command(
           --queries vaswani --docs vaswani --output reranked.trec -m nDCG@10
     """
     from lir_cli.errors import SettingsError
-    from lir_cli.flags import callback, data, finish, model_settings
+    from lir_cli.flags import callback, data, finish, model_settings, start
     from lir_cli.output import print_table, say
-    from lir_cli.settings import merge, read_yaml
+    from lir_cli.settings import merge
 
-    settings = read_yaml(configs)
+    settings = start(ctx, configs)
     module = "BiEncoderModule"
     if model is not None:
         from lir_models import detect

@@ -64,11 +64,11 @@ def command(
     if query is not None:
         ctx.args.insert(0, query)
 
-    from lir_cli.flags import callback, data, finish, model_settings
+    from lir_cli.flags import callback, data, finish, model_settings, start
     from lir_cli.output import print_table, say
-    from lir_cli.settings import merge, read_yaml
+    from lir_cli.settings import merge
 
-    settings = read_yaml(configs)
+    settings = start(ctx, configs)
     if index_dir is not None and model is None and "model" not in settings:
         from lir_index import Index
 

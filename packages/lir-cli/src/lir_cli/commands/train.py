@@ -26,15 +26,16 @@ def command(
       lir train --config configs/nfcorpus-train.yaml --output my-model --trainer.max_steps 100
     """
     from lir_cli.errors import SettingsError
+    from lir_cli.flags import start
     from lir_cli.output import say
-    from lir_cli.settings import apply_overrides, merge, read_yaml
+    from lir_cli.settings import apply_overrides, merge
 
     if not configs:
         raise SettingsError("There is nothing to train by: name a configuration by --config.")
-    settings = read_yaml(configs)
+    settings = start(ctx, configs)
     if model is not None:
         settings = merge(settings, {"model": {"init_args": {"model_name_or_path": model}}})
-    settings = apply_overrides(settings, ctx.args, [name for option in ctx.command.params for name in option.opts])
+    settings = apply_overrides(settings, ctx.args)
     if output is not None and Path(output).exists() and not overwrite:
         raise SettingsError(f"'{output}' exists already.", hint="--overwrite replaces it")
 

@@ -1,0 +1,162 @@
+"""Help is quick, and every mistake gets one clear sentence."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lir_cli.main import COMMANDS
+
+Lir = Callable[..., Any]
+README = Path(__file__).parents[2] / "packages" / "lir-cli" / "README.md"
+TEXTS = ("--queries", "queries.tsv", "--docs", "docs.tsv")
+
+
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom lir_cli.main import main\n"
+        f"try:\n    main({[*words, '--help']})\nexcept SystemExit as leaving:\n    assert not leaving.code\n"
+        "heavy = {'torch', 'transformers', 'lightning', 'faiss', 'lir_models', 'lir_data', 'lir_index', 'lir_train'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: lir" in done.stdout
+    assert "Example" in done.stdout
+
+
+def test_every_command_is_in_the_readme() -> None:
+    if not README.is_file():
+        pytest.skip("the checkout is not here")
+    assert all(f"lir {command}" in README.read_text() for command in COMMANDS)
+
+
+def test_the_version_names_every_package(lir: Lir) -> None:
+    assert [line.split()[0] for line in lir("--version").out.splitlines()] == [
+        "lir-cli", "lir-train", "lir-index", "lir-models", "lir-data"
+    ]  # fmt: skip
+
+
+def test_completion_knows_the_commands() -> None:
+    environment = {"_LIR_COMPLETE": "bash_complete", "COMP_WORDS": "lir in", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from lir_cli.main import main; main()"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert "plain,index" in done.stdout
+
+
+MISTAKES = {
+    "unknown command": (["serch"], 2, "There is no command 'serch'. Did you mean 'search'?"),
+    "unknown dataset": (
+        ["index", "--model", "BACKBONE", "--docs", "vaswanii", "--index", "i"],
+        1,
+        "Did you mean 'vaswani'?",
+    ),
+    "unknown measure": (
+        ["evaluate", "first.trec", "--qrels", "qrels.txt", "-m", "ndgc@10"],
+        1,
+        "Did you mean 'nDCG@10'?",
+    ),
+    "missing file": (["evaluate", "nowhere.trec", "--qrels", "qrels.txt"], 1, "There is no file 'nowhere.trec'."),
+    "malformed line": (
+        ["evaluate", "bad.trec", "--qrels", "qrels.txt"],
+        1,
+        "bad.trec, line 1: the score 'n/a' is not a number.",
+    ),
+    "empty run": (["rerank", "--model", "BACKBONE", "--run", "empty.trec", *TEXTS], 1, "empty.trec' is empty."),
+    "unknown document": (
+        ["rerank", "--model", "BACKBONE", "--run", "unknown.trec", *TEXTS],
+        1,
+        "There is no document 'd99'",
+    ),
+    "k too large": (
+        ["search", "--index", "idx", "--queries", "queries.tsv", "-k", "11", "--run", "r"],
+        2,
+        "k is 11, but the index in 'idx' holds 10 documents.",
+    ),
+    "k too large at the terminal": (["search", "--index", "idx", "red", "-k", "11"], 2, "k is 11, but"),
+    "cross-encoder to search": (
+        ["search", "--model", "CLASSIFIER", "--index", "idx", "--queries", "queries.tsv", "-k", "1"],
+        2,
+        "is a cross-encoder",
+    ),
+    "cross-encoder to index": (
+        ["index", "--model", "CLASSIFIER", "--docs", "docs.tsv", "--index", "i"],
+        2,
+        "is a cross-encoder",
+    ),
+    "output exists": (["index", "--model", "BACKBONE", "--docs", "docs.tsv", "--index", "idx"], 1, "idx"),
+    "run exists": (
+        ["rerank", "--model", "BACKBONE", "--run", "first.trec", *TEXTS, "--output", "first.trec"],
+        1,
+        "'first.trec' exists already",
+    ),
+    "model output exists": (["train", "--config", "train.yaml", "--output", "idx"], 2, "'idx' exists already."),
+    "no such model": (["score", "--model", "./nowhere", "a", "b"], 1, "There is no folder './nowhere'."),
+    "no index": (["search", "--index", "nowhere", "red"], 1, "There is no index in 'nowhere'"),
+    "unknown flag": (["index", "--modle", "x"], 2, "There is no option '--modle' here. Did you mean '--model'?"),
+    "missing flag": (["index", "--model", "BACKBONE", "--docs", "docs.tsv"], 2, "--index is missing"),
+    "wrong top key": (["train", "--config", "top.yaml"], 2, "top.yaml: there is no key 'modle'. Did you mean 'model'?"),
+    "wrong key": (
+        ["train", "--config", "key.yaml"],
+        2,
+        "data.init_args: LightningIRDataModule has no argument 'train_datset'. Did you mean 'train_dataset'?",
+    ),
+    "wrong trainer key": (
+        ["train", "--config", "train.yaml", "--trainer.max_step", "3"],
+        2,
+        "trainer: LightningIRTrainer has no argument 'max_step'. Did you mean 'max_steps'?",
+    ),
+    "wrong class": (
+        ["train", "--config", "class.yaml"],
+        2,
+        "model: there is no class 'BiEncoderModul'. Did you mean 'BiEncoderModule'?",
+    ),
+    "wrong type": (["train", "--config", "train.yaml", "--trainer.max_steps", "many"], 2, "max_steps"),
+    "no YAML": (["train", "--config", "first.trec"], 2, "first.trec"),
+}
+
+
+@pytest.fixture
+def mistakes(lir: Lir, collection: Path, backbone: Path) -> Path:
+    """A folder with all that can be wrong."""
+    Path("bad.trec").write_text("q0 Q0 d0 1 n/a x\n")
+    Path("empty.trec").write_text("")
+    Path("unknown.trec").write_text("q0 Q0 d99 1 1 x\n")
+    data = "data: {class_path: LightningIRDataModule, init_args: {train_%s: {class_path: TupleDataset, init_args: {tuples_dataset: triples.tsv}}}}\n"
+    # Were a model loaded before the mistake is found, this one would be what is complained about.
+    model = (
+        "model: {class_path: %s, init_args: {model_name_or_path: ./nowhere, loss_functions: [{class_path: RankNet}]}}\n"
+    )
+    Path("train.yaml").write_text(model % "BiEncoderModule" + data % "dataset")
+    Path("key.yaml").write_text(model % "BiEncoderModule" + data % "datset")
+    Path("class.yaml").write_text(model % "BiEncoderModul" + data % "dataset")
+    Path("top.yaml").write_text("modle: {}\n")
+    assert lir("index", "--model", backbone, "--docs", "docs.tsv", "--index", "idx").code == 0
+    return collection
+
+
+@pytest.mark.usefixtures("mistakes")
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_clear_sentence(lir: Lir, backbone: Path, classifier: Path, mistake: str) -> None:
+    words, code, message = MISTAKES[mistake]
+    names = {"BACKBONE": str(backbone), "CLASSIFIER": str(classifier)}
+    result = lir(*(names.get(word, word) for word in words))
+    assert message in result.err
+    assert result.code == code
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    assert sum(line.startswith("Error: ") for line in result.err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("mistakes")
+def test_an_index_of_another_dimension_is_refused(lir: Lir, backbone: Path) -> None:
+    wide = ("--model.init_args.config", "{class_path: BiEncoderConfig, init_args: {embedding_dim: 8}}")
+    result = lir("search", "--model", backbone, "--index", "idx", "--queries", "queries.tsv", "-k", 1, *wide)
+    assert "The index holds vectors of 32 dimensions, the model makes 8." in result.err
+    assert result.code == 1
