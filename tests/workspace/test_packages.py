@@ -1,5 +1,6 @@
 """What each of the five packages has, and how they agree with each other and with the root."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -42,6 +43,18 @@ def test_a_package_has_its_own_file(name: str, file: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_package_is_typed(name: str) -> None:
     assert (ROOT / "packages" / name / "src" / name.replace("-", "_") / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_public_names_are_sorted(name: str) -> None:
+    public = importlib.import_module(name.replace("-", "_")).__all__
+    assert public == sorted(public)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_can_be_imported(name: str) -> None:
+    module = importlib.import_module(name.replace("-", "_"))
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
