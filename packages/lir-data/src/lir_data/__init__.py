@@ -7,7 +7,8 @@ DocSample(doc_id='1', doc='compact memories have flexible capacities ...')
 
 from lir_data.documents import DocDataset, Documents, open_documents
 from lir_data.errors import LirDataError
-from lir_data.evaluation import evaluate, parse_measures
+from lir_data.evaluation import evaluate
+from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample

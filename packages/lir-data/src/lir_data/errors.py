@@ -1,7 +1,10 @@
 """The errors of lir-data: each text is a sentence for the user."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+# Of many ids that are not there, so many are named.
+_NAMED = 3
 
 
 class LirDataError(Exception):
@@ -17,8 +20,16 @@ class LirDataError(Exception):
         self.hint = hint
 
 
+class ArgumentError(LirDataError):
+    """An argument outside of what is allowed."""
+
+
 class SourceNotFoundError(LirDataError):
     """A name that is neither a file nor an id of ir_datasets."""
+
+
+class UnreadableSourceError(LirDataError):
+    """A file or dataset that is there, or ought to be, but cannot be read."""
 
 
 class MissingPartError(LirDataError):
@@ -33,20 +44,20 @@ class UnknownIdError(LirDataError):
     """An id of a document or query that its collection does not have."""
 
 
-class EmptyRunError(LirDataError):
-    """A run without a line."""
+class EmptySourceError(LirDataError):
+    """A file without a line: an empty run, empty judgements."""
 
 
 class UnknownMeasureError(LirDataError):
-    """A measure that ir-measures does not know."""
-
-
-class ArgumentError(LirDataError):
-    """An argument outside of what is allowed."""
+    """A measure that ir-measures does not know, or cannot compute here."""
 
 
 class OutputExistsError(LirDataError):
     """A file that would be overwritten."""
+
+
+class UnwritableOutputError(LirDataError):
+    """A file that cannot be written."""
 
 
 def did_you_mean(name: object, choices: Iterable[str]) -> str:
@@ -55,18 +66,19 @@ def did_you_mean(name: object, choices: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
-def check_choice(owner: str, argument: str, value: object, allowed: tuple[str | None, ...]) -> None:
-    """Refuse a value that is not among the allowed ones."""
-    if value not in allowed:
-        names = ", ".join("None" if item is None else f"'{item}'" for item in allowed)
-        near = did_you_mean(value, [item for item in allowed if item])
-        raise ArgumentError(f"{owner}: {argument} is {value!r}; it must be one of {names}.{near}")
+def unknown_ids(kind: str, unknown: Sequence[str], source: object, asker: str | None = None) -> UnknownIdError:
+    """Return the error about ids that a source does not have.
 
-
-def check_count(owner: str, argument: str, value: int | None) -> int | None:
-    """Return a positive count or None; -1 means None, as in other frameworks."""
-    if value == -1:
-        return None
-    if value is not None and value < 1:
-        raise ArgumentError(f"{owner}: {argument} is {value}; it must be at least 1, or None for all.")
-    return value
+    Args:
+        kind: What the ids name: ``document`` or ``query``.
+        unknown: The ids, at least one; the first are named, the others counted.
+        source: Where they were looked for.
+        asker: Where they come from, such as ``the run 'bm25.run'``.
+    """
+    first, *others = unknown
+    named = [f"'{name}'" for name in others[: _NAMED - 1]]
+    if len(others) > len(named):
+        named.append(f"{len(others) - len(named)} more")
+    nor = f", nor {', '.join(named[:-1])}{' and ' if named[1:] else ''}{named[-1]}," if named else ""
+    but = f", but {asker} names {'them' if others else 'it'}" if asker else ""
+    return UnknownIdError(f"There is no {kind} '{first}'{nor} in '{source}'{but}.")

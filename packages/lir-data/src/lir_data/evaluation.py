@@ -1,126 +1,92 @@
-"""Measures of runs, by ir-measures: over the whole run, with ties decided the same way everywhere.
-
-MacAvaney et al. (2022), *Streamlining Evaluation with ir-measures*. https://arxiv.org/abs/2111.13466
-"""
+"""Measures of runs, over the whole run, with ties decided the same way for every measure."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import numpy as np
-
-from lir_data.errors import UnknownMeasureError, did_you_mean
-from lir_data.trec import read_qrels, read_run
+from lir_data.errors import EmptySourceError
+from lir_data.measures import parse_measures
+from lir_data.trec import as_float32, read_qrels, read_run
 
 logger = logging.getLogger("lir_data")
 
-
-def parse_measures(measures: Sequence[Any]) -> list[Any]:
-    """Turn the names of measures into measures of ir-measures, such as ``nDCG@10`` or ``AP(rel=2)``.
-
-    Raises:
-        UnknownMeasureError: If there is no such measure; the message names the nearest.
-    """
-    import ir_measures
-
-    parsed: list[Any] = []
-    for measure in measures:
-        if not isinstance(measure, str):
-            parsed.append(measure)
-            continue
-        try:
-            parsed.append(ir_measures.parse_measure(measure))
-        except (NameError, ValueError, TypeError, AttributeError, SyntaxError, AssertionError) as error:
-            known = {str(found.NAME).lower(): str(found.NAME) for found in ir_measures.measures.registry.values()}
-            name, parameters = _split(measure)
-            if name in known.values():
-                raise UnknownMeasureError(
-                    f"The measure '{measure}' cannot be read: a cut-off follows an @, as in 'nDCG@10', and settings stand in parentheses, as in 'AP(rel=2)'."
-                ) from error
-            near = did_you_mean(name.lower(), known)
-            for lower, proper in known.items():
-                near = near.replace(f"'{lower}'", f"'{proper}{parameters}'")
-            raise UnknownMeasureError(f"There is no measure '{measure}'.{near}") from error
-    return parsed
-
-
-def _as_trec_eval(scores: Mapping[str, float]) -> list[str]:
-    return sorted(scores, key=lambda doc_id: (np.float32(scores[doc_id]), doc_id), reverse=True)
-
-
-def _split(measure: str) -> tuple[str, str]:
-    """Split a measure's name from its parameters."""
-    for place, letter in enumerate(measure):
-        if letter in "@(":
-            return measure[:place], measure[place:]
-    return measure, ""
+_Run = Mapping[str, Mapping[str, float]] | str | Path
+_Qrels = Mapping[str, Mapping[str, int]] | str | Path
 
 
 @overload
 def evaluate(
-    run: Mapping[str, Mapping[str, float]] | str | Path,
-    qrels: Mapping[str, Mapping[str, int]] | str | Path,
-    measures: Sequence[Any],
-    *,
-    per_query: Literal[False] = False,
+    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: Literal[False] = False
 ) -> dict[str, float]: ...
 @overload
 def evaluate(
-    run: Mapping[str, Mapping[str, float]] | str | Path,
-    qrels: Mapping[str, Mapping[str, int]] | str | Path,
-    measures: Sequence[Any],
-    *,
-    per_query: Literal[True],
+    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: Literal[True]
 ) -> dict[str, dict[str, float]]: ...
 def evaluate(
-    run: Mapping[str, Mapping[str, float]] | str | Path,
-    qrels: Mapping[str, Mapping[str, int]] | str | Path,
-    measures: Sequence[Any],
-    *,
-    per_query: bool = False,
+    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: bool = False
 ) -> dict[str, float] | dict[str, dict[str, float]]:
     """Measure a run.
 
-    Documents of equal score are ranked as trec_eval does, the larger id first, so that published figures come out
-    the same. A judged query that the run lacks counts 0; a query of the run
-    that has no judgement is left out of the mean and reported by a warning.
+    Documents of equal score (as float32) are ranked as trec_eval ranks them, the larger id first, so that published
+    figures come out the same; ir-measures' providers each have a rule of their own. A judged query that the run lacks
+    counts 0. A query of the run without judgements counts nothing; how many there are is logged as a warning.
 
     Args:
-        run: Scores by document by query, or a file or id (see `read_run`).
-        qrels: Relevance by document by query, or a file or id (see `read_qrels`).
-        measures: Names such as ``nDCG@10``, or measures of ir-measures.
-        per_query: Whether each query's value is wanted, not the mean.
+        run: Scores by document by query, or a source of them (see `read_run`).
+        qrels: Relevance by document by query, or a source of them (see `read_qrels`).
+        measures: Names such as ``nDCG@10``, or measures of ir-measures; one name alone will do.
+        per_query: Whether each query's value is wanted, not one for all.
 
     Returns:
-        The mean by measure; or, per query, values by query by measure.
+        By the canonical name of each measure: its mean over the judged queries (for counts such as ``NumRet`` the
+        sum), or with ``per_query`` the value of each judged query.
 
     Raises:
         UnknownMeasureError: If there is no such measure.
+        EmptySourceError: If there are no judgements.
     """
     import ir_measures
 
-    parsed = parse_measures(measures)
+    parsed = parse_measures([measures] if isinstance(measures, str) else measures)
     scores = read_run(run) if isinstance(run, str | Path) else run
     judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
-    unjudged = [query_id for query_id in scores if query_id not in judged]
+    if not judged:
+        raise EmptySourceError("There are no judgements to measure with.")
+    _report_unjudged(scores, judged)
+    by_rank = {
+        query_id: {doc_id: -float(rank) for rank, doc_id in enumerate(_ranked_as_by_trec_eval(docs))}
+        for query_id, docs in scores.items()
+        if query_id in judged and docs
+    }
+    # A measure given twice is computed once.
+    values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed}
+    for metric in ir_measures.iter_calc(list(values), judged, by_rank):
+        values[metric.measure][metric.query_id] = float(metric.value)
+    if per_query:
+        return {str(measure): {query: by_query[query] for query in judged} for measure, by_query in values.items()}
+    return {str(measure): _aggregate(measure, by_query.values()) for measure, by_query in values.items()}
+
+
+def _report_unjudged(run: Mapping[str, Any], qrels: Mapping[str, Any]) -> None:
+    unjudged = [query_id for query_id in run if query_id not in qrels]
     if unjudged:
         logger.warning(
-            "%d of the run's %d queries have no judgement, '%s' the first; they are not part of the mean.",
+            "%d of the run's %d queries have no judgements, '%s' the first; they count nothing.",
             len(unjudged),
-            len(scores),
+            len(run),
             unjudged[0],
         )
-    # The rank, not the score, is handed over, so that ties are not decided anew by each provider's own rule.
-    by_rank = {
-        query_id: {doc_id: -float(rank) for rank, doc_id in enumerate(_as_trec_eval(docs))}
-        for query_id, docs in scores.items()
-        if query_id in judged
-    }
-    values: dict[str, dict[str, float]] = {str(measure): dict.fromkeys(judged, 0.0) for measure in parsed}
-    if by_rank:
-        for metric in ir_measures.iter_calc(parsed, judged, by_rank):
-            values[str(metric.measure)][metric.query_id] = metric.value
-    if per_query:
-        return values
-    return {name: sum(by_query.values()) / len(by_query) for name, by_query in values.items()}
+
+
+def _ranked_as_by_trec_eval(scores: Mapping[str, float]) -> list[str]:
+    return [
+        doc_id for _, doc_id in sorted(zip(as_float32(scores.values()).tolist(), scores, strict=True), reverse=True)
+    ]
+
+
+def _aggregate(measure: Any, values: Any) -> float:
+    aggregator = measure.aggregator()
+    for value in values:
+        aggregator.add(value)
+    return float(aggregator.result())

@@ -1,44 +1,67 @@
-"""Which part of a dataset is read: shards for ranks, and what was done before."""
+"""Which part of a dataset is read: shards for ranks, and the rest of what was begun."""
 
 import copy
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Self, TypeVar
+
+from lir_data.errors import ArgumentError
 
 Item = TypeVar("Item")
-Dataset = TypeVar("Dataset", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """Every ``num_shards``-th item from ``index`` on, without the first ``skip`` of those."""
+class Part:
+    """Every ``step``-th item from ``start`` on."""
 
-    num_shards: int = 1
-    index: int = 0
-    skip: int = 0
+    start: int = 0
+    step: int = 1
 
     def of(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items of the shard."""
-        return islice(items, self.index + self.skip * self.num_shards, None, self.num_shards)
+        """Yield the items of the part."""
+        return islice(items, self.start, None, self.step)
 
-    def count(self, total: int) -> int:
-        """Count the shard's items, of so many in all."""
-        return len(range(self.index + self.skip * self.num_shards, total, self.num_shards))
+    def positions(self, total: int) -> range:
+        """Return the positions of the part's items, of so many in all."""
+        return range(self.start, total, self.step)
 
-    def position(self, item: int) -> int:
-        """Return the position in the whole of the shard's n-th item."""
-        return self.index + (self.skip + item) * self.num_shards
+    def part(self, start: int, step: int) -> "Part":
+        """Return a part of this part."""
+        return Part(self.start + start * self.step, self.step * step)
 
-    def applied(self, dataset: Dataset, *, num_shards: int = 1, index: int = 0, skip: int = 0) -> Dataset:
-        """Return a copy of a dataset that reads this part of what it reads now."""
-        if not 0 <= index < num_shards or skip < 0:
-            raise ValueError(f"There is no shard {index} of {num_shards} that skips {skip}.")
-        view = copy.copy(dataset)
-        view.order = replace(
-            self,
-            num_shards=self.num_shards * num_shards,
-            index=self.position(skip) + index * self.num_shards,
-            skip=0,
-        )
+
+class Divisible:
+    """A dataset that can be divided among ranks, and continued."""
+
+    #: What is read of the whole.
+    within = Part()
+
+    def shard(self, num_shards: int, index: int) -> Self:
+        """Return every ``num_shards``-th item, from ``index`` on, as a dataset of its own.
+
+        Args:
+            num_shards: Shards in all; together they are the whole, and no item is in two.
+            index: Which of them, from 0.
+
+        Raises:
+            ArgumentError: If there is no such shard.
+        """
+        if not 0 <= index < num_shards:
+            raise ArgumentError(f"There is no shard {index} of {num_shards}; shards are counted from 0.")
+        return self._divided(index, num_shards)
+
+    def skip(self, count: int) -> Self:
+        """Return the dataset without its first ``count`` items; a shard's own are counted.
+
+        Raises:
+            ArgumentError: If the count is negative.
+        """
+        if count < 0:
+            raise ArgumentError(f"{count} items cannot be skipped; it must be 0 or more.")
+        return self._divided(count, 1)
+
+    def _divided(self, start: int, step: int) -> Self:
+        view = copy.copy(self)
+        view.within = self.within.part(start, step)
         return view

@@ -3,23 +3,25 @@
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
-from typing import Self
 
-from lir_data.errors import MalformedLineError, check_count
-from lir_data.order import Shard
+from lir_data.arguments import check_count
+from lir_data.errors import EmptySourceError, MalformedLineError
+from lir_data.judgements import find_qrels
+from lir_data.order import Divisible
 from lir_data.samples import QuerySample
 from lir_data.sources import catalogue
-from lir_data.sources.names import full_name, is_file_name, short_name
-from lir_data.sources.tables import existing, read_queries
-from lir_data.trec import Qrels, read_qrels
+from lir_data.sources.lines import records
+from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
+from lir_data.sources.tables import query_parser
+from lir_data.trec import Qrels
 
 
 def open_queries(source: str) -> dict[str, str]:
     """Read queries.
 
     Args:
-        source: An id of ir_datasets, or a file: tsv (``query_id<TAB>text``) or jsonl (``query_id``, ``text``), plain
-            or .gz.
+        source: An id of ir_datasets, or a file: tsv (``query_id<TAB>text``) or jsonl (``query_id``, ``_id`` or ``id``;
+            ``text`` or ``query``), plain or .gz.
 
     Returns:
         The texts by query id, in the order of the source.
@@ -28,71 +30,68 @@ def open_queries(source: str) -> dict[str, str]:
         SourceNotFoundError: If there is no such dataset or file.
         MissingPartError: If the dataset has no queries.
         MalformedLineError: If a line cannot be read, or a query occurs twice.
+        EmptySourceError: If the file has none.
     """
     if not is_file_name(source):
-        queries = catalogue.load_with(source, "queries").queries_iter()
-        return {query.query_id: query.default_text() for query in queries}
+        dataset = catalogue.load_with(source, "queries")
+        with catalogue.reading(source):
+            return {query.query_id: query.default_text() for query in dataset.queries_iter()}
     path = existing(source)
     texts: dict[str, str] = {}
-    for query_id, text in read_queries(path):
+    for number, (query_id, text) in records(path, query_parser(path)):
         if query_id in texts:
-            raise MalformedLineError(f"{path}: the query '{query_id}' occurs twice.")
+            raise MalformedLineError(f"{shown(path)}, line {number}: the query '{query_id}' occurs twice.")
         texts[query_id] = text
+    if not texts:
+        raise EmptySourceError(f"'{shown(path)}' holds no queries.")
     return texts
 
 
-def check_queries(source: str) -> None:
-    """Refuse a source that is no file and no dataset with queries; nothing is read."""
-    if is_file_name(source):
-        existing(source)
-    else:
-        catalogue.load_with(source, "queries")
+class Queries:
+    """The queries of a source, read when they are needed; those of a file at once, so that its mistakes show early.
+
+    Args:
+        source: An id of ir_datasets, or a file.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = full_name(source)
+        if is_file_name(source):
+            _ = self.texts
+        else:
+            catalogue.load_with(source, "queries")
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The texts by query id."""
+        return open_queries(self.source)
 
 
-def own_qrels(source: str) -> str | None:
-    """Return the source of judgements that comes with a dataset's id, if there is one."""
-    return source if not is_file_name(source) and catalogue.has(catalogue.load(source), "qrels") else None
-
-
-class QueryDataset:
-    """The queries of a dataset, one after the other.
+class QueryDataset(Divisible):
+    """The queries of a dataset, one `QuerySample` after the other; for searching.
 
     Args:
         query_dataset: An id of ir_datasets that has queries, or a file (see `open_queries`).
         num_queries: Only so many, from the start; None for all.
-        qrels: Judgements for evaluation, a TREC file or an id; an id's own are found without it.
+        qrels: Judgements to measure with, a TREC file or an id of ir_datasets; None for those of the id, if it has any.
     """
 
     def __init__(self, query_dataset: str, num_queries: int | None = None, qrels: str | None = None) -> None:
         self.num_queries = check_count("QueryDataset", "num_queries", num_queries)
-        check_queries(query_dataset)
+        self._queries = Queries(query_dataset)
+        self._judgements = find_qrels(qrels, query_dataset)
         self.name = short_name(query_dataset)
-        self.source = full_name(query_dataset)
-        self.order = Shard()
-        self._qrels_source = qrels or own_qrels(query_dataset)
-        if qrels is not None:
-            read_qrels(qrels)
+        self.source = self._queries.source
 
-    @cached_property
-    def queries(self) -> dict[str, str]:
-        """The texts by query id."""
-        return dict(islice(open_queries(self.source).items(), self.num_queries))
-
-    @cached_property
+    @property
     def qrels(self) -> Qrels | None:
-        """The judgements, if there are any."""
-        return None if self._qrels_source is None else read_qrels(self._qrels_source)
+        """The judgements of all queries, if there are any."""
+        return None if self._judgements is None else self._judgements.qrels
 
     def __iter__(self) -> Iterator[QuerySample]:
-        return self.order.of(QuerySample(*item) for item in self.queries.items())
+        items = islice(self._queries.texts.items(), self.num_queries)
+        return self.within.of(QuerySample(*item) for item in items)
 
     def __len__(self) -> int:
-        return self.order.count(len(self.queries))
-
-    def shard(self, num_shards: int, index: int) -> Self:
-        """Return every ``num_shards``-th query, from ``index`` on."""
-        return self.order.applied(self, num_shards=num_shards, index=index)
-
-    def skip(self, count: int) -> Self:
-        """Return the dataset without its first queries."""
-        return self.order.applied(self, skip=count)
+        total = len(self._queries.texts)
+        return len(self.within.positions(total if self.num_queries is None else min(total, self.num_queries)))

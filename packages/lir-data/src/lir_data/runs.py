@@ -1,39 +1,47 @@
 """Rankings with their texts, to be re-ranked or learnt from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal, Self, get_args
+from itertools import islice
+from typing import Literal, get_args
 
-from lir_data.documents import Documents, open_documents, unknown_documents
-from lir_data.errors import ArgumentError, MissingPartError, UnknownIdError, check_choice, check_count
-from lir_data.order import Shard
-from lir_data.queries import check_queries, open_queries, own_qrels
+from lir_data.arguments import check_choice, check_count
+from lir_data.documents import open_documents
+from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
+from lir_data.judgements import find_qrels
+from lir_data.order import Divisible
+from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
-from lir_data.sources.names import full_name, is_file_name, short_name
-from lir_data.trec import Qrels, Run, read_qrels, read_run
+from lir_data.sources.names import full_name, is_file_name, short_name, shown
+from lir_data.trec import Qrels, Run, read_run
 
 Targets = Literal["relevance", "rank", "score"]
 
 
-class RunDataset:
-    """The ranked documents of each query.
+class RunDataset(Divisible):
+    """The ranked documents of each query, as a `RankSample`; for re-ranking, and for fine-tuning with targets.
+
+    ``dataset[i]`` is the ranking of the i-th query of the run.
 
     Args:
-        run_path_or_id: A TREC run, or an id of ir_datasets that comes with a run (``scoreddocs``).
-        depth: Documents of each ranking that are kept, from the top; None for all.
+        run_path_or_id: A TREC run (plain or .gz), or an id of ir_datasets that comes with a run (``scoreddocs``).
+        depth: Documents kept of each ranking, from the top; None for all.
         sample_size: Documents drawn from those; None for all.
-        sampling_strategy: How: ``top``, ``random``, ``log_random`` (the higher the likelier), ``top_and_random``,
-            ``single_relevant`` (one relevant document, then others that are not).
-        targets: What a model should learn: ``relevance`` (of the judgements; 0 without one), ``rank`` (the best has
-            the number of documents, the last 1) or ``score``; None for nothing.
-        normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1.
-        add_docs_not_in_ranking: Whether relevant documents that the run lacks are put at its end.
-        docs: Where the document ids lead to: an id of ir_datasets, or a file; an id of a run knows it.
-        queries: Where the query ids lead to.
-        qrels: Judgements, a TREC file or an id; an id of a run or of queries knows its own.
-        seed: Of the drawing; together with the epoch and the query it decides.
+        sampling_strategy: How they are drawn: ``top``; ``random``; ``log_random``, the higher the likelier;
+            ``top_and_random``, half of each; ``single_relevant``, one relevant document first, then others that are
+            not.
+        targets: What a model should learn of each document, larger is better: ``relevance``, by the judgements, 0 where
+            there is none or it is negative; ``rank``, the number of documents for the best, 1 for the last;
+            ``score``, that of the run; None for nothing.
+        normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1; equal ones become 0.
+        add_docs_not_in_ranking: Whether relevant documents that the ranking lacks are put at its end, with the score of
+            its last.
+        docs: What the document ids name: an id of ir_datasets, or a file; None for the id of the run or of the queries.
+        queries: What the query ids name: an id of ir_datasets, or a file; None for the id of the run.
+        qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
+        seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
     """
 
     def __init__(
@@ -52,124 +60,143 @@ class RunDataset:
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
         check_choice("RunDataset", "targets", targets, (*get_args(Targets), None))
+        if seed < 0:
+            raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")
         self.depth = check_count("RunDataset", "depth", depth)
         self.sample_size = check_count("RunDataset", "sample_size", sample_size)
         self.sampling_strategy: SamplingStrategy = sampling_strategy
-        self.targets = targets
+        self.targets: Targets | None = targets
         self.normalize_targets = normalize_targets
         self.add_docs_not_in_ranking = add_docs_not_in_ranking
         self.seed = seed
         self.epoch = 0
         self.name = short_name(run_path_or_id)
         self.source = full_name(run_path_or_id)
-        self.order = Shard()
-        own = None if is_file_name(run_path_or_id) else run_path_or_id
-        if own is not None:
+        if is_file_name(run_path_or_id):
+            _ = self._run  # what is wrong with a file shows at once; an id's may have to be downloaded
+            own = None
+        else:
+            own = run_path_or_id
             catalogue.load_with(own, "scoreddocs")
-        for argument, value in (("docs", docs or own), ("queries", queries or own)):
-            if value is None:
-                raise ArgumentError(
-                    f"RunDataset: '{run_path_or_id}' holds ids; {argument} must say where the texts are."
-                )
-        self._docs_source = docs or own or ""
-        self._queries_source = queries or own or ""
-        self._documents: Documents = open_documents(self._docs_source)
-        check_queries(self._queries_source)
-        self._qrels_source = qrels or own_qrels(self._queries_source)
-        if self._qrels_source is None and (targets == "relevance" or sampling_strategy == "single_relevant"):
-            needs = "targets is 'relevance'" if targets == "relevance" else "sampling_strategy is 'single_relevant'"
-            raise MissingPartError(
-                f"RunDataset: {needs}, but '{run_path_or_id}' has no judgements; name them as qrels."
-            )
-        self._run: Run = read_run(run_path_or_id)
-        if qrels is not None:
-            read_qrels(qrels)
+        queries = queries or own
+        docs = docs or own or (queries if queries is not None and not is_file_name(queries) else None)
+        if queries is None or docs is None:
+            lacking = "queries" if queries is None else "docs"
+            raise ArgumentError(f"RunDataset: '{run_path_or_id}' holds ids; {lacking} must say where the texts are.")
+        self._docs_source = docs
+        self._documents = open_documents(docs)
+        self._queries = Queries(queries)
+        self._judgements = find_qrels(qrels, queries)
+        self._check_judgements(run_path_or_id)
 
-    @cached_property
+    def _check_judgements(self, source: str) -> None:
+        """Refuse what needs judgements where there are none."""
+        for needs, what in (
+            (self.targets == "relevance", "targets is 'relevance'"),
+            (self.sampling_strategy == "single_relevant", "sampling_strategy is 'single_relevant'"),
+            (self.add_docs_not_in_ranking, "add_docs_not_in_ranking is set"),
+        ):
+            if needs and self._judgements is None:
+                raise MissingPartError(
+                    f"RunDataset: {what}, but there are no judgements for '{source}'; name some as qrels."
+                )
+
+    @property
     def qrels(self) -> Qrels | None:
-        """The judgements, if there are any."""
-        return None if self._qrels_source is None else read_qrels(self._qrels_source)
+        """The judgements of all queries, if there are any."""
+        return None if self._judgements is None else self._judgements.qrels
 
     @cached_property
-    def _queries(self) -> dict[str, str]:
-        queries = open_queries(self._queries_source)
-        for query_id in self._run:
-            if query_id not in queries:
-                raise UnknownIdError(
-                    f"The run '{self.source}' has the query '{query_id}', '{self._queries_source}' has not."
-                )
-        return queries
+    def _run(self) -> Run:
+        return read_run(self.source)
 
     @cached_property
     def _query_ids(self) -> list[str]:
         return list(self._run)
 
-    def _ranking(self, query_id: str) -> dict[str, float]:
-        """Return the scores that are kept of a ranking, best first."""
-        scores = dict(list(self._run[query_id].items())[: self.depth])
-        if self.add_docs_not_in_ranking and self.qrels is not None:
-            worst = min(scores.values(), default=0.0)
-            for doc_id, relevance in self.qrels.get(query_id, {}).items():
-                if relevance > 0:
-                    scores.setdefault(doc_id, worst)
-        return scores
-
     def check_documents(self) -> None:
-        """Look every query and document of the run up, so that no long work ends at an unknown id.
+        """Look up every query and document of the whole run, so that no long work ends at an unknown id.
 
         Raises:
             UnknownIdError: If there are any; the message names the first and counts the others.
         """
-        _ = self._queries
-        wanted = dict.fromkeys(doc_id for query_id in self._query_ids for doc_id in self._ranking(query_id))
-        unknown = self._documents.missing(wanted)
-        if unknown:
-            raise UnknownIdError(
-                f"The run '{self.source}' does not fit. {unknown_documents(unknown, self._docs_source)}"
-            )
+        run = f"the run '{shown(self.source)}'"
+        if unknown := [query_id for query_id in self._query_ids if query_id not in self._queries.texts]:
+            raise unknown_ids("query", unknown, shown(self._queries.source), run)
+        wanted = (doc_id for query_id in self._query_ids for doc_id in self._scores(query_id))
+        if unknown := self._documents.missing(wanted):
+            raise unknown_ids("document", unknown, self._docs_source, run)
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch it is, so that each draws anew."""
+        """Say which epoch it is, from 0, so that each draws anew.
+
+        Args:
+            epoch: What is drawn depends on it, on the seed and on the query alone, whichever process draws.
+        """
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.order.count(len(self._run))
-
-    def __getitem__(self, item: int) -> RankSample:
-        if not 0 <= item < len(self):
-            raise IndexError(f"There is no query at {item}; the run has {len(self)}.")
-        query_id = self._query_ids[self.order.position(item)]
-        scores = self._ranking(query_id)
-        judged = (self.qrels or {}).get(query_id, {})
-        if self.sample_size is not None:
-            ids = list(scores)
-            relevant = [judged.get(doc_id, 0) > 0 for doc_id in ids]
-            random = generator(self.seed, self.epoch, query_id)
-            positions = sample(self.sampling_strategy, self.sample_size, relevant, random)
-        else:
-            ids, positions = list(scores), list(range(len(scores)))
-        chosen = tuple(ids[position] for position in positions)
-        texts = self._documents.get_many(chosen)
-        if self.targets is None:
-            targets = None
-        elif self.targets == "relevance":
-            targets = tuple(float(max(0, judged.get(doc_id, 0))) for doc_id in chosen)
-        elif self.targets == "rank":
-            targets = tuple(float(len(ids) - position) for position in positions)
-        else:
-            targets = tuple(scores[doc_id] for doc_id in chosen)
-        if targets and self.normalize_targets:
-            low, high = min(targets), max(targets)
-            targets = tuple((target - low) / ((high - low) or 1.0) for target in targets)
-        return RankSample(query_id, self._queries[query_id], chosen, tuple(texts[doc_id] for doc_id in chosen), targets)
+        return len(self.within.positions(len(self._run)))
 
     def __iter__(self) -> Iterator[RankSample]:
         return (self[item] for item in range(len(self)))
 
-    def shard(self, num_shards: int, index: int) -> Self:
-        """Return every ``num_shards``-th query, from ``index`` on."""
-        return self.order.applied(self, num_shards=num_shards, index=index)
+    def __getitem__(self, item: int) -> RankSample:
+        positions = self.within.positions(len(self._run))
+        if not -len(positions) <= item < len(positions):
+            raise IndexError(f"There is no query at {item}; the run has {len(positions)}.")
+        query_id = self._query_ids[positions[item]]
+        if query_id not in self._queries.texts:
+            raise unknown_ids("query", [query_id], shown(self._queries.source), f"the run '{shown(self.source)}'")
+        scores = self._scores(query_id)
+        doc_ids = list(scores)
+        drawn = self._draw(query_id, doc_ids)
+        chosen = tuple(doc_ids[position] for position in drawn)
+        texts = self._documents.get_many(chosen)
+        return RankSample(
+            query_id,
+            self._queries.texts[query_id],
+            chosen,
+            tuple(texts[doc_id] for doc_id in chosen),
+            self._targets_of(query_id, drawn, scores),
+        )
 
-    def skip(self, count: int) -> Self:
-        """Return the dataset without its first queries."""
-        return self.order.applied(self, skip=count)
+    def _scores(self, query_id: str) -> dict[str, float]:
+        """Return the scores that are kept of a ranking, best first."""
+        scores = dict(islice(self._run[query_id].items(), self.depth))
+        if self.add_docs_not_in_ranking:
+            last = min(scores.values())
+            for doc_id in sorted(self._relevances(query_id)):
+                if self._relevances(query_id)[doc_id] > 0:
+                    scores.setdefault(doc_id, last)
+        return scores
+
+    def _relevances(self, query_id: str) -> dict[str, int]:
+        return (self.qrels or {}).get(query_id, {})
+
+    def _draw(self, query_id: str, doc_ids: Sequence[str]) -> Sequence[int]:
+        """Return the positions of the documents that are drawn."""
+        if self.sample_size is None:
+            return range(len(doc_ids))
+        relevances = self._relevances(query_id)
+        relevant = [relevances.get(doc_id, 0) > 0 for doc_id in doc_ids]
+        return sample(self.sampling_strategy, self.sample_size, relevant, generator(self.seed, self.epoch, query_id))
+
+    def _targets_of(
+        self, query_id: str, positions: Sequence[int], scores: dict[str, float]
+    ) -> tuple[float, ...] | None:
+        doc_ids = list(scores)
+        match self.targets:
+            case None:
+                return None
+            case "relevance":
+                relevances = self._relevances(query_id)
+                targets = [float(max(0, relevances.get(doc_ids[position], 0))) for position in positions]
+            case "rank":
+                targets = [float(len(doc_ids) - position) for position in positions]
+            case "score":
+                targets = [float(scores[doc_ids[position]]) for position in positions]
+        if self.normalize_targets and targets:
+            low, high = min(targets), max(targets)
+            targets = [(target - low) / (high - low) if high > low else 0.0 for target in targets]
+        return tuple(targets)

@@ -19,15 +19,17 @@ def sample(strategy: SamplingStrategy, size: int, relevant: Sequence[bool], rand
     """Draw positions of a ranking.
 
     Args:
-        strategy: ``top``: the first. ``random``: any. ``log_random``: any, the higher the likelier (weight 1 / rank).
-            ``top_and_random``: half of each. ``single_relevant``: one relevant document first, then others that are
-            not relevant.
+        strategy: ``top``: the first. ``random``: any. ``log_random``: any, with weight 1 / log(1 + rank), so the higher
+            the likelier. ``top_and_random``: the first half from the top (of an odd number the larger), then any of the
+            others. ``single_relevant``: one relevant document first, then others that are not relevant; only such
+            others where none is relevant.
         size: Documents wanted; fewer come back where there are fewer.
-        relevant: Whether each document of the ranking is relevant.
+        relevant: Whether each document of the ranking is relevant, best first.
         random: The randomness.
 
     Returns:
-        Positions, each once; in the order of the ranking, but for ``single_relevant``.
+        Positions from 0, each once, in the order of the ranking, except that of ``single_relevant`` the relevant one
+        leads.
     """
     return _STRATEGIES[strategy](size, relevant, random)
 
@@ -38,11 +40,11 @@ def _draw(
     size = min(size, len(positions))
     if size == 0:
         return []
-    return sorted(random.choice(np.asarray(positions), size=size, replace=False, p=weights).tolist())
+    shares = None if weights is None else weights / weights.sum()
+    return sorted(random.choice(np.asarray(positions), size=size, replace=False, p=shares).tolist())
 
 
-def _top(size: int, relevant: Sequence[bool], random: np.random.Generator) -> list[int]:
-    del random
+def _top(size: int, relevant: Sequence[bool], _: np.random.Generator) -> list[int]:
     return list(range(min(size, len(relevant))))
 
 
@@ -51,8 +53,8 @@ def _random(size: int, relevant: Sequence[bool], random: np.random.Generator) ->
 
 
 def _log_random(size: int, relevant: Sequence[bool], random: np.random.Generator) -> list[int]:
-    weights = 1 / np.arange(1, len(relevant) + 1)
-    return _draw(range(len(relevant)), size, random, weights / weights.sum())
+    ranks = np.arange(1, len(relevant) + 1)
+    return _draw(range(len(relevant)), size, random, 1 / np.log1p(ranks))
 
 
 def _top_and_random(size: int, relevant: Sequence[bool], random: np.random.Generator) -> list[int]:
@@ -61,8 +63,8 @@ def _top_and_random(size: int, relevant: Sequence[bool], random: np.random.Gener
 
 
 def _single_relevant(size: int, relevant: Sequence[bool], random: np.random.Generator) -> list[int]:
-    positive = _draw([position for position, is_relevant in enumerate(relevant) if is_relevant], 1, random)
-    others = [position for position, is_relevant in enumerate(relevant) if not is_relevant]
+    positive = _draw(np.flatnonzero(relevant).tolist(), 1, random)
+    others = np.flatnonzero(np.logical_not(relevant)).tolist()
     return positive + _draw(others, size - len(positive), random)
 
 

@@ -1,54 +1,51 @@
 """Training tuples: a query with a relevant document and, mostly, others that are not."""
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
+from lir_data.arguments import check_choice, check_count
 from lir_data.documents import Documents, open_documents
-from lir_data.errors import (
-    ArgumentError,
-    MalformedLineError,
-    MissingPartError,
-    UnknownIdError,
-    check_choice,
-    check_count,
-)
-from lir_data.order import Shard
-from lir_data.queries import check_queries, open_queries
+from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
+from lir_data.order import Divisible
+from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sources import catalogue
-from lir_data.sources.names import full_name, is_file_name, short_name
-from lir_data.sources.tables import existing, is_jsonl, json_object, numbered_lines
+from lir_data.sources.lines import records
+from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
+from lir_data.sources.tables import is_jsonl
+from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
 from lir_data.trec import read_qrels
 
 Targets = Literal["order", "score"]
-
-# A query id or text, ids or texts of its documents, and their scores where the source has any.
-_Tuple = tuple[str, tuple[str, ...], tuple[float, ...] | None]
+Kind = Literal["docpairs", "qrels", "file"]
 
 # Documents are looked up for so many tuples at a time: a store is quicker asked once than often.
 _WINDOW = 512
 
 
-class TupleDataset:
-    """Tuples of a query and documents, the relevant one first, with a target for each document.
+class TupleDataset(Divisible):
+    """Tuples of a query and documents, the relevant one first, each as a `RankSample` with targets; for fine-tuning.
 
     Sources:
         - an id of ir_datasets with training pairs (``docpairs``);
-        - an id, or a TREC qrels file, with judgements: one tuple for each relevant document, without negatives (for
-          losses that take the other queries' documents as negatives);
-        - a tsv file: ``query<TAB>relevant<TAB>other…``;
-        - a jsonl file: ``{"query": …, "docs": [relevant, other…], "scores": […]}``, scores where there are any.
+        - an id, or a TREC qrels file, with judgements: one tuple of one document for each judgement above 0, for losses
+          that take the other queries' documents as negatives;
+        - a tsv file: ``query<TAB>relevant<TAB>other<TAB>…``;
+        - a jsonl file: ``{"query": "…", "docs": ["relevant", "other", …], "scores": [3.5, 1, …]}``, the scores where
+          there are any; of ids, ``{"query_id": "…", "doc_ids": […], "scores": […]}``.
 
-        Files hold texts, or ids if ``docs`` and ``queries`` say where the texts are.
+    Files may be gzipped. They hold texts, or ids if ``docs`` and ``queries`` say where the texts are. A text without
+    an id is its own id.
 
     Args:
         tuples_dataset: An id of ir_datasets, or a file.
         targets: ``order``: 1 for the first document, 0 for the others. ``score``: the scores of the file.
-        num_docs: Documents of a tuple that are kept, from the first; None for all.
-        docs: Where a file's document ids lead to: an id of ir_datasets, or a file.
-        queries: Where a file's query ids lead to.
+        num_docs: Documents kept of each tuple, from the first; None for all.
+        docs: What a file's document ids name: an id of ir_datasets, or a file.
+        queries: What a file's query ids name: an id of ir_datasets, or a file.
+        num_tuples: Only so many tuples, from the start; None for all.
     """
 
     def __init__(
@@ -58,121 +55,87 @@ class TupleDataset:
         num_docs: int | None = None,
         docs: str | None = None,
         queries: str | None = None,
+        num_tuples: int | None = None,
     ) -> None:
         check_choice("TupleDataset", "targets", targets, get_args(Targets))
-        self.targets = targets
+        self.targets: Targets = targets
         self.num_docs = check_count("TupleDataset", "num_docs", num_docs)
+        self.num_tuples = check_count("TupleDataset", "num_tuples", num_tuples)
         self.name = short_name(tuples_dataset)
         self.source = full_name(tuples_dataset)
-        self.order = Shard()
-        self._kind = _kind(tuples_dataset)
-        if targets == "score" and self._kind != "file":
-            raise ArgumentError(f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; use 'order'.")
+        self._kind = _kind_of(tuples_dataset)
+        if targets == "score" and (self._kind != "file" or not is_jsonl(Path(self.source))):
+            raise ArgumentError(
+                f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; only jsonl files have. "
+                "Use targets='order'."
+            )
+        if not is_file_name(tuples_dataset):
+            docs, queries = docs or tuples_dataset, queries or tuples_dataset
         if (docs is None) != (queries is None):
             raise ArgumentError(
-                "TupleDataset: give both docs and queries (the file holds ids), or neither (it holds texts)."
+                "TupleDataset: give docs and queries (the file holds ids), or neither (it holds texts)."
             )
-        if is_file_name(tuples_dataset):
-            if self._kind == "qrels" and docs is None:
-                raise ArgumentError(f"'{tuples_dataset}' holds ids: docs and queries must say where the texts are.")
-            self._texts = None if docs is None or queries is None else (docs, queries)
-        else:
-            self._texts = (tuples_dataset, tuples_dataset)
-        if self._texts is not None:
-            open_documents(self._texts[0])
-            check_queries(self._texts[1])
-
-    @cached_property
-    def _documents(self) -> Documents:
-        assert self._texts is not None
-        return open_documents(self._texts[0])
-
-    @cached_property
-    def _queries(self) -> dict[str, str]:
-        assert self._texts is not None
-        return open_queries(self._texts[1])
+        if docs is None and self._kind == "qrels":
+            raise ArgumentError(f"'{tuples_dataset}' holds ids: docs and queries must say where the texts are.")
+        self._documents: Documents | None = None if docs is None else open_documents(docs)
+        self._queries: Queries | None = None if queries is None else Queries(queries)
+        if self._kind == "file":
+            next(self._tuples(), None)  # a file of another format shows at once
 
     def __iter__(self) -> Iterator[RankSample]:
-        window: list[_Tuple] = []
-        for item in self.order.of(self._tuples()):
-            window.append(item)
-            if len(window) == _WINDOW:
-                yield from self._samples(window)
-                window = []
-        yield from self._samples(window)
+        tuples = self.within.of(islice(self._tuples(), self.num_tuples))
+        if self._documents is None or self._queries is None:
+            for query, docs, scores in tuples:
+                yield RankSample(query, query, docs, docs, self._targets(docs, scores))
+            return
+        while window := list(islice(tuples, _WINDOW)):
+            yield from self._with_texts(window, self._documents, self._queries)
 
-    def _samples(self, window: list[_Tuple]) -> Iterator[RankSample]:
-        if self._texts is not None and window:
-            texts = self._documents.get_many(doc_id for _, doc_ids, _ in window for doc_id in doc_ids)
-        else:
-            texts = {}
-        for query, docs, scores in window:
-            targets = scores if scores is not None else tuple(float(place == 0) for place in range(len(docs)))
-            if self._texts is None:
-                yield RankSample(query, query, docs, docs, targets)
-            elif query not in self._queries:
-                raise UnknownIdError(f"There is no query '{query}' in '{self._texts[1]}'.")
-            else:
-                yield RankSample(query, self._queries[query], docs, tuple(texts[doc_id] for doc_id in docs), targets)
+    def _with_texts(
+        self, window: Sequence[TrainingTuple], documents: Documents, queries: Queries
+    ) -> Iterable[RankSample]:
+        asker = f"the dataset '{self.name}'"
+        if unknown := [item.query for item in window if item.query not in queries.texts]:
+            raise unknown_ids("query", list(dict.fromkeys(unknown)), shown(queries.source), asker)
+        wanted = [doc_id for item in window for doc_id in item.docs]
+        texts = documents.get_many(wanted)
+        for query_id, doc_ids, scores in window:
+            docs = tuple(texts[doc_id] for doc_id in doc_ids)
+            yield RankSample(query_id, queries.texts[query_id], doc_ids, docs, self._targets(doc_ids, scores))
 
-    def _tuples(self) -> Iterator[_Tuple]:
+    def _targets(self, docs: Sequence[str], scores: Sequence[float] | None) -> tuple[float, ...]:
+        if self.targets == "score":
+            assert scores is not None
+            return tuple(scores)
+        return tuple(float(place == 0) for place in range(len(docs)))
+
+    def _tuples(self) -> Iterator[TrainingTuple]:
+        for query, docs, scores in self._whole_tuples():
+            yield TrainingTuple(query, docs[: self.num_docs], None if scores is None else scores[: self.num_docs])
+
+    def _whole_tuples(self) -> Iterator[TrainingTuple]:
         if self._kind == "docpairs":
-            for pair in catalogue.load(self.source).docpairs_iter():
-                yield pair.query_id, (pair.doc_id_a, pair.doc_id_b)[: self.num_docs], None
+            with catalogue.reading(self.source):
+                for pair in catalogue.load(self.source).docpairs_iter():
+                    yield TrainingTuple(pair.query_id, (pair.doc_id_a, pair.doc_id_b))
         elif self._kind == "qrels":
             for query_id, judgements in read_qrels(self.source).items():
                 for doc_id, relevance in judgements.items():
                     if relevance > 0:
-                        yield query_id, (doc_id,), None
+                        yield TrainingTuple(query_id, (doc_id,))
         else:
-            yield from self._file_tuples(Path(self.source))
-
-    def _file_tuples(self, path: Path) -> Iterator[_Tuple]:
-        wants_scores = self.targets == "score"
-        for number, line in numbered_lines(path):
-            if is_jsonl(path):
-                values = json_object(path, number, line)
-                query, docs, scores = values.get("query"), values.get("docs"), values.get("scores")
-                if not isinstance(query, str) or not isinstance(docs, list) or not docs:
-                    raise MalformedLineError(
-                        f'{path}, line {number}: a tuple is {{"query": …, "docs": [relevant, other…]}}.'
-                    )
-            else:
-                query, *docs = line.split("\t")
-                scores = None
-                if not docs:
-                    raise MalformedLineError(
-                        f"{path}, line {number}: there is no tab; a tuple is query, tab, relevant document, …"
-                    )
-            if wants_scores and (not isinstance(scores, list) or len(scores) != len(docs)):
-                raise MalformedLineError(
-                    f"{path}, line {number}: targets is 'score', but there is not one score a document."
-                )
-            kept = tuple(str(doc) for doc in docs)[: self.num_docs]
-            yield query, kept, tuple(map(float, scores))[: self.num_docs] if wants_scores and scores else None
-
-    def shard(self, num_shards: int, index: int) -> Self:
-        """Return every ``num_shards``-th tuple, from ``index`` on."""
-        return self.order.applied(self, num_shards=num_shards, index=index)
-
-    def skip(self, count: int) -> Self:
-        """Return the dataset without its first tuples."""
-        return self.order.applied(self, skip=count)
+            path = existing(self.source)
+            parse = tuple_parser(path, by_id=self._documents is not None, with_scores=self.targets == "score")
+            for _, item in records(path, parse):
+                yield item
 
 
-def _kind(source: str) -> Literal["docpairs", "qrels", "file"]:
-    if not is_file_name(source):
-        dataset = catalogue.load(source)
-        for part in ("docpairs", "qrels"):
-            if catalogue.has(dataset, part):
-                return part
-        raise MissingPartError(
-            f"The dataset '{source}' has neither training pairs nor judgements, so it makes no tuples."
-        )
-    path = existing(source)
-    if is_jsonl(path):
-        return "file"
-    _, line = next(numbered_lines(path), (0, ""))
-    columns = line.split()
-    is_qrels = len(columns) == 4 and columns[3].lstrip("-").isdigit()
-    return "qrels" if is_qrels else "file"
+def _kind_of(source: str) -> Kind:
+    if is_file_name(source):
+        return "qrels" if looks_like_qrels(existing(source)) else "file"
+    dataset = catalogue.load(source)
+    if catalogue.has(dataset, "docpairs"):
+        return "docpairs"
+    if catalogue.has(dataset, "qrels"):
+        return "qrels"
+    raise MissingPartError(f"The dataset '{source}' has neither training pairs nor judgements, so it makes no tuples.")

@@ -1,1 +1,1 @@
-"""Where data comes from: the catalogue of ir_datasets, and files."""
+"""Where data comes from: the catalogue of ir_datasets, and local files."""

@@ -1,114 +1,114 @@
-"""Local files of documents, queries and tuples: tsv and jsonl, plain or gzipped."""
+"""Local files of documents and queries: tsv (``id<TAB>text``) and jsonl, plain or gzipped."""
 
-import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from lir_data.errors import MalformedLineError, SourceNotFoundError
+from lir_data.errors import ArgumentError
+from lir_data.sources.lines import UnusableLineError
+from lir_data.sources.names import shown
 
-_DOC_ID = ("doc_id", "_id", "id", "docid", "docno")
-_QUERY_ID = ("query_id", "_id", "id", "qid")
-_TEXT = ("text", "contents", "body", "passage")
-
-
-def existing(source: str) -> Path:
-    """Return the path of a file.
-
-    Raises:
-        SourceNotFoundError: If it is not there.
-    """
-    path = Path(source).expanduser()
-    if not path.is_file():
-        raise SourceNotFoundError(f"There is no file '{source}'.")
-    return path
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacking .gz."""
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # pyright: ignore[reportReturnType]
-
-
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line that is not empty.
-
-    Raises:
-        MalformedLineError: If a line is no UTF-8, or the file is no gzip.
-    """
-    number = 0
-    try:
-        with open_binary(path) as file:
-            for number, line in enumerate(file, start=1):
-                if text := line.decode("utf-8").rstrip("\r\n"):
-                    yield number, text
-    except UnicodeDecodeError as error:
-        raise MalformedLineError(f"{path}, line {number}: it is no UTF-8 ({error.reason}).") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise MalformedLineError(f"{path}, after line {number}: the gzip file is damaged ({error}).") from None
+_DOC_ID = ("doc_id", "_id", "id")
+_QUERY_ID = ("query_id", "_id", "id")
+_DOC_TEXT = ("text", "contents")
+_QUERY_TEXT = ("text", "query")
 
 
 def is_jsonl(path: Path) -> bool:
     """Whether a file's name says jsonl; anything else is tsv."""
-    return any(suffix in (".jsonl", ".json", ".ndjson") for suffix in path.suffixes)
+    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    return bool(suffixes) and suffixes[-1] in (".jsonl", ".json", ".ndjson")
 
 
-def json_object(path: Path, number: int, line: str) -> dict[str, Any]:
+def doc_parser(path: Path, text_fields: Sequence[str] | None) -> Callable[[str], tuple[str, str]]:
+    """Return what turns a line of a documents file into id and text.
+
+    Args:
+        path: The file; its name decides between tsv and jsonl.
+        text_fields: Keys of the jsonl objects to join by spaces; None for the title, where there is one, and the text.
+
+    Raises:
+        ArgumentError: If a tsv file is asked for fields.
+    """
+    if is_jsonl(path):
+        return partial(_json_doc, text_fields=None if text_fields is None else tuple(text_fields))
+    if text_fields is not None:
+        raise ArgumentError(
+            f"'{shown(path)}' is a tsv file of ids and texts: it has no fields to choose by text_fields."
+        )
+    return _id_and_text
+
+
+def query_parser(path: Path) -> Callable[[str], tuple[str, str]]:
+    """Return what turns a line of a queries file into id and text."""
+    return _json_query if is_jsonl(path) else _id_and_text
+
+
+def json_object(line: str) -> dict[str, Any]:
     """Parse one line of a jsonl file."""
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        raise MalformedLineError(f"{path}, line {number}: it is no JSON ({error.msg}, column {error.colno}).") from None
+        raise UnusableLineError(f"this is not JSON ({error.msg}, column {error.colno}).") from None
     if not isinstance(value, dict):
-        raise MalformedLineError(f"{path}, line {number}: it is {type(value).__name__}, not a JSON object.")
+        raise UnusableLineError(f"this is JSON, but no object with keys and values: {line[:40]}")
     return value
 
 
-def doc_parser(path: Path, text_fields: Sequence[str] | None) -> Callable[[int, str], tuple[str, str]]:
-    """Return what turns a line of a documents file into id and text."""
-
-    def parse(number: int, line: str) -> tuple[str, str]:
-        if not is_jsonl(path):
-            return _id_and_text(path, number, line)
-        values = json_object(path, number, line)
-        return _field(path, number, values, _DOC_ID, "id"), _doc_text(path, number, values, text_fields)
-
-    return parse
-
-
-def read_queries(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield id and text of each query."""
-    for number, line in numbered_lines(path):
-        if is_jsonl(path):
-            values = json_object(path, number, line)
-            yield _field(path, number, values, _QUERY_ID, "id"), _field(path, number, values, (*_TEXT, "query"), "text")
-        else:
-            yield _id_and_text(path, number, line)
-
-
-def _id_and_text(path: Path, number: int, line: str) -> tuple[str, str]:
+def _id_and_text(line: str) -> tuple[str, str]:
     name, tab, text = line.partition("\t")
     if not tab:
-        raise MalformedLineError(f"{path}, line {number}: there is no tab; a line is an id, a tab and the text.")
-    return name, text.replace("\t", " ")
+        raise UnusableLineError("there is no tab. A line is an id, a tab and a text.")
+    return _checked_id(name), text
 
 
-def _field(path: Path, number: int, values: Mapping[str, Any], names: Sequence[str], what: str) -> str:
+def _json_query(line: str) -> tuple[str, str]:
+    values = json_object(line)
+    return _id_of(values, _QUERY_ID), _text_of(values, _first_key(values, _QUERY_TEXT))
+
+
+def _json_doc(line: str, text_fields: Sequence[str] | None) -> tuple[str, str]:
+    values = json_object(line)
+    doc_id = _id_of(values, _DOC_ID)
+    if text_fields is not None:
+        return doc_id, " ".join(_text_of(values, field) for field in text_fields)
+    text = _text_of(values, _first_key(values, _DOC_TEXT))
+    # As ir_datasets does for collections with titles.
+    title = _text_of(values, "title") if values.get("title") is not None else ""
+    return doc_id, f"{title} {text}" if title and text else title or text
+
+
+def _first_key(values: Mapping[str, Any], names: Sequence[str]) -> str:
     for name in names:
-        if values.get(name) is not None:
-            return str(values[name])
-    raise MalformedLineError(
-        f"{path}, line {number}: there is no {what}; one of the keys {', '.join(names)} is needed."
-    )
+        if name in values:
+            return name
+    wanted = " or ".join(f"'{name}'" for name in names)
+    raise UnusableLineError(f"there is no {wanted} among the keys {_keys(values)}.")
 
 
-def _doc_text(path: Path, number: int, values: Mapping[str, Any], text_fields: Sequence[str] | None) -> str:
-    if text_fields is None:
-        # As ir_datasets does for collections with titles.
-        text = _field(path, number, values, _TEXT, "text")
-        return f"{values['title']} {text}" if values.get("title") else text
-    for field in text_fields:
-        if field not in values:
-            keys = ", ".join(values)
-            raise MalformedLineError(f"{path}, line {number}: there is no field '{field}'; there are {keys}.")
-    return " ".join(str(values[field]) for field in text_fields)
+def _id_of(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    key = _first_key(values, names)
+    value = values[key]
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise UnusableLineError(f"the {key} is {json.dumps(value)[:40]}; it must be a text or a whole number.")
+    return _checked_id(str(value))
+
+
+def _checked_id(name: str) -> str:
+    if not name:
+        raise UnusableLineError("the id is empty.")
+    return name
+
+
+def _text_of(values: Mapping[str, Any], key: str) -> str:
+    if key not in values:
+        raise UnusableLineError(f"there is no field '{key}' among the keys {_keys(values)}.")
+    if not isinstance(values[key], str):
+        raise UnusableLineError(f"the {key} is {json.dumps(values[key])[:40]}; it must be a text.")
+    return values[key]
+
+
+def _keys(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"'{key}'" for key in values) or "(none)"

@@ -1,0 +1,36 @@
+"""The judgements that belong to queries or a run."""
+
+from functools import cached_property
+
+from lir_data.sources import catalogue
+from lir_data.sources.names import full_name, is_file_name
+from lir_data.trec import Qrels, read_qrels
+
+
+class Judgements:
+    """The judgements of a source, read when they are needed; those of a file at once, so that its mistakes show early.
+
+    Args:
+        source: An id of ir_datasets, or a TREC file.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = full_name(source)
+        if is_file_name(source):
+            _ = self.qrels
+        else:
+            catalogue.load_with(source, "qrels")
+
+    @cached_property
+    def qrels(self) -> Qrels:
+        """The relevance by document by query."""
+        return read_qrels(self.source)
+
+
+def find_qrels(named: str | None, queries: str) -> Judgements | None:
+    """Return the judgements that are named, or else those that come with the id of the queries, if there are any."""
+    if named is not None:
+        return Judgements(named)
+    if not is_file_name(queries) and catalogue.has(catalogue.load(queries), "qrels"):
+        return Judgements(queries)
+    return None

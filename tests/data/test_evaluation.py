@@ -1,0 +1,131 @@
+"""Measures of runs: by hand, beside ir-measures, and as published."""
+
+import math
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lir_data import evaluate, read_qrels, read_run, write_qrels, write_run
+from lir_data.errors import EmptySourceError, UnknownMeasureError
+
+DOCS = st.sampled_from("abcdefgh")
+QUERIES = st.sampled_from(["q1", "q2", "q3"])
+RUNS = st.dictionaries(QUERIES, st.dictionaries(DOCS, st.integers(-3, 3).map(float), min_size=1), min_size=1)
+QRELS = st.dictionaries(QUERIES, st.dictionaries(DOCS, st.integers(-1, 3), min_size=1), min_size=1)
+
+
+def test_ndcg_equals_the_equation() -> None:
+    run, qrels = {"q": {"a": 3.0, "b": 2.0, "c": 1.0}}, {"q": {"a": 1, "c": 2, "x": 3}}
+    gained = 1 / math.log2(2) + 2 / math.log2(4)
+    ideal = 3 / math.log2(2) + 2 / math.log2(3) + 1 / math.log2(4)
+    assert evaluate(run, qrels, ["nDCG@10"])["nDCG@10"] == pytest.approx(gained / ideal)
+
+
+@given(RUNS, QRELS)
+def test_without_ties_the_values_are_those_of_ir_measures(
+    run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
+) -> None:
+    apart = {query: {doc: score + ord(doc) / 1000 for doc, score in docs.items()} for query, docs in run.items()}
+    measures = [ir_measures.nDCG @ 5, ir_measures.RR, ir_measures.AP(rel=2), ir_measures.R @ 3, ir_measures.NumRet]
+    expected = ir_measures.calc_aggregate(measures, qrels, apart)
+    assert evaluate(apart, qrels, measures) == pytest.approx({str(name): value for name, value in expected.items()})
+
+
+@given(RUNS, QRELS)
+def test_the_order_in_which_documents_are_given_changes_nothing(
+    run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
+) -> None:
+    turned = {query: dict(reversed(docs.items())) for query, docs in reversed(run.items())}
+    measures = ["nDCG@3", "RR", "P@2", "Judged@2"]
+    assert evaluate(run, qrels, measures) == pytest.approx(evaluate(turned, qrels, measures))
+
+
+@pytest.mark.parametrize(("docs", "value"), [({"b": 1.0, "a": 1.0}, 1.0), ({"b": 1.0, "c": 1.0}, 0.5)])
+@pytest.mark.parametrize("measure", ["RR", "RR@10"])
+def test_ties_are_ranked_as_by_trec_eval(docs: dict[str, float], value: float, measure: str) -> None:
+    assert evaluate({"q": docs}, {"q": {"b": 1}}, [measure]) == {measure: value}
+
+
+def test_a_judged_query_that_the_run_lacks_counts_zero() -> None:
+    assert evaluate({"q": {"a": 1.0}}, {"q": {"a": 1}, "r": {"a": 1}}, ["P@1"]) == {"P@1": 0.5}
+
+
+@pytest.mark.parametrize("run", [{}, {"q": {}}])
+def test_a_run_without_documents_is_worth_nothing(run: dict[str, dict[str, float]]) -> None:
+    assert evaluate(run, {"q": {"a": 1}}, ["nDCG@10", "Judged@10"]) == {"nDCG@10": 0.0, "Judged@10": 0.0}
+
+
+def test_a_query_without_judgements_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    assert evaluate({"q": {"a": 1.0}, "x": {"a": 1.0}}, {"q": {"a": 1}}, ["P@1"]) == {"P@1": 1.0}
+    assert "1 of the run's 2 queries have no judgements, 'x' the first" in caplog.text
+
+
+def test_values_come_per_query_if_asked_for() -> None:
+    values = evaluate({"q": {"a": 1.0}}, {"q": {"a": 1}, "r": {"a": 1}}, ["P@1"], per_query=True)
+    assert values == {"P@1": {"q": 1.0, "r": 0.0}}
+
+
+def test_counts_are_summed_up() -> None:
+    qrels = {"q": {"a": 1}, "r": {"a": 1, "b": 1}}
+    assert evaluate({"q": {"a": 1.0}, "r": {"a": 1.0, "b": 0.5}}, qrels, ["NumRet"]) == {"NumRet": 3.0}
+
+
+def test_a_measure_has_its_canonical_name() -> None:
+    assert list(evaluate({"q": {"a": 1.0}}, {"q": {"a": 1}}, ["MAP", "AP", "MRR@10"])) == ["AP", "RR@10"]
+
+
+def test_one_measure_alone_will_do() -> None:
+    assert evaluate({"q": {"a": 1.0}}, {"q": {"a": 1}}, "RR") == {"RR": 1.0}
+
+
+def test_files_are_read(tmp_path: Path) -> None:
+    write_run(tmp_path / "run.trec", {"q": {"a": 1.0}})
+    write_qrels(tmp_path / "qrels.txt", {"q": {"a": 1}})
+    assert evaluate(tmp_path / "run.trec", str(tmp_path / "qrels.txt"), ["RR"]) == {"RR": 1.0}
+
+
+def test_judgements_are_needed() -> None:
+    with pytest.raises(EmptySourceError, match="There are no judgements to measure with"):
+        evaluate({"q": {"a": 1.0}}, {}, ["RR"])
+
+
+def test_an_unknown_measure_is_found_before_a_file_is_read() -> None:
+    with pytest.raises(UnknownMeasureError, match="Did you mean 'nDCG@10'"):
+        evaluate("nowhere.run", "nowhere.txt", ["ndgc@10"])
+
+
+# The figures of the README beside the runs; BM25's are Anserini's published ones.
+@pytest.mark.parametrize(
+    ("system", "ndcg_19", "ndcg_20", "recall_19", "recall_20"),
+    [
+        ("bm25", 0.5058, 0.4796, 0.4910, 0.5599),
+        ("bm25rm3", 0.5216, 0.4896, 0.5259, 0.6182),
+        ("tasb", 0.7210, 0.6854, 0.6097, 0.7135),
+        ("ada2", 0.7035, 0.6759, 0.6235, 0.7237),
+        ("spladepp", 0.7308, 0.7197, 0.6390, 0.7653),
+        ("repllama", 0.7384, 0.7195, 0.6579, 0.7311),
+    ],
+)
+def test_published_figures_are_reproduced(
+    shared: Path, system: str, ndcg_19: float, ndcg_20: float, recall_19: float, recall_20: float
+) -> None:
+    folder = shared / "data" / "msmarco-dl"
+    values = [
+        evaluate(folder / "runs" / f"{system}.{year}.run", folder / f"qrels.{year}.txt", ["nDCG@10", "R(rel=2)@100"])
+        for year in ("dl19", "dl20")
+    ]
+    found = [value[measure] for measure in ("nDCG@10", "R(rel=2)@100") for value in values]
+    np.testing.assert_allclose(found, [ndcg_19, ndcg_20, recall_19, recall_20], atol=5e-5)
+
+
+@pytest.mark.parametrize("system", ["bm25", "spladepp"])
+def test_real_runs_measure_as_by_ir_measures_directly(shared: Path, system: str) -> None:
+    folder = shared / "data" / "msmarco-dl"
+    run, qrels = read_run(folder / "runs" / f"{system}.dl19.run"), read_qrels(folder / "qrels.dl19.txt")
+    measures = [ir_measures.nDCG @ 10, ir_measures.AP(rel=2), ir_measures.RR(rel=2), ir_measures.P @ 10]
+    expected = ir_measures.calc_aggregate(measures, qrels, run)
+    assert evaluate(run, qrels, measures) == pytest.approx({str(name): value for name, value in expected.items()})
