@@ -1,18 +1,16 @@
 """From checked settings to a trainer, data and a module, the model last."""
 
-import contextlib
-import io
 from typing import Any
 
-from jsonargparse import ArgumentParser, set_parsing_settings
 from lightning.pytorch.callbacks import Callback
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
 from lir_cli.output import Progress, quiet_libraries
 from lir_cli.settings import Mapped, check_arguments, resolve_classes
-from lir_models import BiEncoderConfig, CrossEncoderConfig, detect
+from lir_models import detect
 from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
 
 
@@ -36,22 +34,22 @@ class Pipeline:
         if stage != "fit":
             trainer |= {"enable_checkpointing": False}
         trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
-        set_parsing_settings(subclasses_enabled=[BiEncoderConfig, CrossEncoderConfig])
-        self._model = _Part("model", (BiEncoderModule, CrossEncoderModule), settings["model"])
-        optimizer = settings.get("optimizer")
-        self._optimizer = _Part("optimizer", Optimizer, optimizer, skip="params") if optimizer else None
-        scheduler = settings.get("lr_scheduler")
-        self._scheduler = _Part("lr_scheduler", LRScheduler, scheduler, skip="optimizer") if scheduler else None
-        if self._scheduler and not self._optimizer:
-            raise SettingsError("The configuration has an lr_scheduler but no optimizer for it.")
-        parsed = _TrainerPart(trainer)
-        self.data: LightningIRDataModule = _Part("data", LightningIRDataModule, settings["data"]).make()
+        self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule))
+        self._optimizer = self._scheduler = None
+        if settings.get("optimizer"):
+            self._optimizer = blueprint(settings["optimizer"], "optimizer", (Optimizer,), skip="params")
+        if settings.get("lr_scheduler"):
+            if self._optimizer is None:
+                raise SettingsError("The configuration has an lr_scheduler but no optimizer for it.")
+            self._scheduler = blueprint(settings["lr_scheduler"], "lr_scheduler", (LRScheduler,), skip="optimizer")
+        trainer_blueprint = Blueprint(LightningIRTrainer, trainer, "trainer")
+        self.data: LightningIRDataModule = blueprint(settings["data"], "data", (LightningIRDataModule,)).make()
         self._check_model(settings["model"])
         if settings.get("seed_everything") is not None:
             from lightning import seed_everything
 
             seed_everything(int(settings["seed_everything"]), verbose=False)
-        self.trainer: LightningIRTrainer = parsed.make()
+        self.trainer: LightningIRTrainer = trainer_blueprint.make()
         self.callbacks.append(_ProgressCallback(stage))
 
     @property
@@ -82,51 +80,8 @@ class Pipeline:
         """Load the model and do what the stage says; return what the trainer returns, and the module."""
         module = self._model.make()
         if self._optimizer:
-            module.set_optimizer(self._optimizer.factory(), self._scheduler.factory() if self._scheduler else None)
+            module.set_optimizer(self._optimizer.make, self._scheduler.make if self._scheduler else None)
         return getattr(self.trainer, self.stage)(module, self.data), module
-
-
-class _Part:
-    """One key of the configuration: checked by jsonargparse at once, made later."""
-
-    def __init__(self, key: str, kind: Any, settings: Mapped, skip: str | None = None) -> None:
-        self._key, self._settings, self._skip = key, settings, skip
-        self._parser = ArgumentParser(exit_on_error=False)
-        self._parser.add_subclass_arguments(kind, key, required=True, skip={skip} if skip else None)
-        self._values = _parsed(self._parser, {key: settings})
-
-    def make(self) -> Any:
-        """Make the object."""
-        return self._parser.instantiate(self._values)[self._key]
-
-    def factory(self) -> Any:
-        """Return what makes the object from its first argument."""
-        from lir_cli.settings import find_class
-
-        made = find_class(self._settings["class_path"], self._key)
-        arguments = dict(self._values[self._key].get("init_args") or {})
-        return lambda first: made(first, **arguments)
-
-
-class _TrainerPart:
-    def __init__(self, settings: Mapped) -> None:
-        self._parser = ArgumentParser(exit_on_error=False)
-        self._parser.add_class_arguments(LightningIRTrainer, "trainer", sub_configs=True)
-        self._values = _parsed(self._parser, {"trainer": settings})
-
-    def make(self) -> Any:
-        return self._parser.instantiate(self._values)["trainer"]
-
-
-def _parsed(parser: ArgumentParser, values: Mapped) -> Any:
-    from jsonargparse import ArgumentError
-
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            return parser.parse_object(values)
-    except (ArgumentError, ValueError, TypeError) as error:
-        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-        raise SettingsError(f"The configuration does not fit: {' '.join(lines)}") from error
 
 
 class _ProgressCallback(Callback):

@@ -50,8 +50,17 @@ def read_yaml(files: Sequence[str]) -> Mapped:
         for key in values:
             if key not in KEYS:
                 raise SettingsError(f"{name}: there is no key '{key}'.{did_you_mean(key, KEYS)}")
-        merged = merge(merged, values)
+        merged = merge(merged, {key: _with_class(key, value) for key, value in values.items()})
     return merged
+
+
+def _with_class(key: str, value: Any) -> Any:
+    """Spell out the short forms: a class's name alone, and data, which has one class."""
+    if key in ("model", "data", "optimizer", "lr_scheduler") and isinstance(value, str):
+        return {"class_path": value}
+    if key == "data" and isinstance(value, dict) and "class_path" not in value:
+        return {"class_path": "LightningIRDataModule", "init_args": value}
+    return value
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -86,8 +95,17 @@ def apply_overrides(settings: Mapped, arguments: Sequence[str], flags: Sequence[
             if not words:
                 raise SettingsError(f"The option '{word}' has no value.")
             value = words.pop(0)
-        _set(settings, path.split("."), yaml.safe_load(value), path)
+        keys = path.split(".")
+        _set(settings, keys, _plain(path, value), path)
+        settings[keys[0]] = _with_class(keys[0], settings[keys[0]])
     return settings
+
+
+def _plain(path: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--{path}: {text!r} is no YAML: {' '.join(str(error).split())}") from None
 
 
 def _set(target: Any, keys: list[str], value: Any, path: str) -> None:
