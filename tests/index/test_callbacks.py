@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -132,6 +133,17 @@ class TestIndexCallback:
         done = IndexCallback(again).num_docs_done(0, 1)
         assert done == 12
         predict(IndexCallback(again), Encoder(), Data(range(done, 30)))
+        assert Index.open(again).manifest.files == index.manifest.files
+
+    @pytest.mark.filterwarnings("ignore:Total length of `DataLoader` across ranks is zero")
+    def test_a_run_interrupted_after_its_last_document_goes_on(self, index_dir, index, tmp_path, monkeypatch):
+        again = tmp_path / "again"
+        monkeypatch.setattr("lir_index.callbacks.build", Mock(side_effect=OSError("no space")))
+        with pytest.raises(OSError, match="no space"):
+            predict(IndexCallback(again), Encoder(), Data(range(30)))
+        monkeypatch.undo()
+        # The loader says that it is empty, and Lightning does not even start.
+        predict(IndexCallback(again), Encoder(), Data(range(0)))
         assert Index.open(again).manifest.files == index.manifest.files
 
     def test_an_interrupted_run_of_another_model_is_refused(self, index_dir):

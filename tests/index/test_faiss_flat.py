@@ -19,6 +19,14 @@ def test_faiss_reads_the_file(make_index, similarity, metric):
     assert np.array_equal(read.reconstruct_n(0, 200), VECTORS)
 
 
+@pytest.mark.parametrize(("similarity", "flat"), [("dot", faiss.IndexFlatIP), ("l2", faiss.IndexFlatL2)])
+def test_the_file_is_byte_for_byte_what_faiss_writes(make_index, similarity, flat):
+    index = make_index(IDS, VECTORS, FaissFlatIndexConfig(similarity=similarity))
+    written = flat(16)
+    written.add(VECTORS)
+    assert (index.folder / "index.faiss").read_bytes() == faiss.serialize_index(written).tobytes()
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_the_file_is_memory_mapped(make_index):
     index = make_index(IDS, VECTORS, FaissFlatIndexConfig())

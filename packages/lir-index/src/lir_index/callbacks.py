@@ -62,6 +62,7 @@ class IndexCallback(Callback):
         self.keep_parts = keep_parts
         self._metadata: Metadata | None = None
         self._writer: parts.PartWriter | None = None
+        self._has_ended = True
         check_target(self.index_dir, overwrite=overwrite)
 
     @property
@@ -91,6 +92,7 @@ class IndexCallback(Callback):
         check_target(self.index_dir, overwrite=self.overwrite)
         self._metadata = _metadata_of(trainer, pl_module)
         choose_similarity(self.index_config, self._metadata)
+        self._has_ended = False
         self.num_docs_done(trainer.global_rank, trainer.world_size)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,6 +121,7 @@ class IndexCallback(Callback):
         """Build the index, in the first process."""
         if self._writer is None:
             return
+        self._has_ended = True
         self._writer.close()
         self._writer = None
         trainer.strategy.barrier("all parts are written")
@@ -130,8 +133,15 @@ class IndexCallback(Callback):
                 shutil.rmtree(self.parts_dir)
         trainer.strategy.barrier("the index is complete")
 
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Build the index where no document was left to encode: Lightning then leaves out the whole loop."""
+        if not self._has_ended:
+            self.on_predict_start(trainer, pl_module)
+            self.on_predict_end(trainer, pl_module)
+
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Keep what has been encoded so far."""
+        self._has_ended = True
         writer, self._writer = self._writer, None
         if writer is not None:
             # A second error, as on a full disk, would hide the first.

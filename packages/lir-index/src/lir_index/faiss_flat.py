@@ -1,5 +1,6 @@
 """Dense vectors in a Faiss file, compared one by one: exact, and readable by Faiss itself."""
 
+import struct
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.embeddings import Batch
-from lir_index.errors import DamagedIndexError, StorageError
+from lir_index.errors import DamagedIndexError
 from lir_index.exhaustive import Found, Integers, rescore, search_exhaustively
 from lir_index.index import Index
 from lir_index.manifest import Manifest
@@ -77,18 +78,13 @@ class FaissFlatIndex(Index):
         similarity: Similarity,
     ) -> Mapping[str, Any]:
         """See :meth:`Index.write`."""
-        import faiss
-
-        index: Any = faiss.IndexFlatL2(parts.dim) if similarity == "l2" else faiss.IndexFlatIP(parts.dim)
         longest = 0.0
-        for doc_ids, batch in parts:
-            vectors, lengths = prepare(batch.values, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
-            index.add(vectors)
-            longest = max(longest, float(lengths.max()))
-        try:
-            faiss.write_index(index, str(folder / _FILE))
-        except RuntimeError as error:
-            raise StorageError(f"Faiss could not write '{folder / _FILE}': {error}.") from error
+        with (folder / _FILE).open("wb") as file:
+            file.write(_header(parts.num_docs, parts.dim, similarity))
+            for doc_ids, batch in parts:
+                vectors, lengths = prepare(batch.values, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
+                file.write(vectors.data)
+                longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 
     def _search(self, queries: Batch, k: int, positions: Integers | None) -> Found:
@@ -129,6 +125,19 @@ class FaissFlatIndex(Index):
             ranks=self.doc_ids.ranks,
             positions=positions,
         )
+
+
+def _header(num_docs: int, dim: int, similarity: Similarity) -> bytes:
+    """Return what Faiss writes before the vectors of a flat index.
+
+    Faiss writes an index that it holds in memory, all vectors at once; so a part at a time is written here, behind the
+    header of an empty index with the numbers put in: of documents at byte 8, of components at the end.
+    """
+    import faiss
+
+    empty: Any = faiss.IndexFlatL2(dim) if similarity == "l2" else faiss.IndexFlatIP(dim)
+    header: bytes = faiss.serialize_index(empty).tobytes()
+    return header[:8] + struct.pack("<q", num_docs) + header[16:-8] + struct.pack("<q", num_docs * dim)
 
 
 @contextmanager
