@@ -26,13 +26,12 @@ def test_ndcg_equals_the_equation() -> None:
 
 
 @given(RUNS, QRELS)
-def test_without_ties_the_values_are_those_of_ir_measures(
+def test_the_values_are_those_of_ir_measures_ties_included(
     run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
 ) -> None:
-    apart = {query: {doc: score + ord(doc) / 1000 for doc, score in docs.items()} for query, docs in run.items()}
-    measures = [ir_measures.nDCG @ 5, ir_measures.RR, ir_measures.AP(rel=2), ir_measures.R @ 3, ir_measures.NumRet]
-    expected = ir_measures.calc_aggregate(measures, qrels, apart)
-    assert evaluate(apart, qrels, measures) == pytest.approx({str(name): value for name, value in expected.items()})
+    measures = [ir_measures.nDCG @ 5, ir_measures.RR, ir_measures.RR @ 2, ir_measures.AP(rel=2), ir_measures.NumRet]
+    expected = ir_measures.calc_aggregate(measures, qrels, run)
+    assert evaluate(run, qrels, measures) == pytest.approx({str(name): value for name, value in expected.items()})
 
 
 @given(RUNS, QRELS)
@@ -42,12 +41,6 @@ def test_the_order_in_which_documents_are_given_changes_nothing(
     turned = {query: dict(reversed(docs.items())) for query, docs in reversed(run.items())}
     measures = ["nDCG@3", "RR", "P@2", "Judged@2"]
     assert evaluate(run, qrels, measures) == pytest.approx(evaluate(turned, qrels, measures))
-
-
-@pytest.mark.parametrize(("docs", "value"), [({"b": 1.0, "a": 1.0}, 1.0), ({"b": 1.0, "c": 1.0}, 0.5)])
-@pytest.mark.parametrize("measure", ["RR", "RR@10"])
-def test_ties_are_ranked_as_by_trec_eval(docs: dict[str, float], value: float, measure: str) -> None:
-    assert evaluate({"q": docs}, {"q": {"b": 1}}, [measure]) == {measure: value}
 
 
 def test_a_judged_query_that_the_run_lacks_counts_zero() -> None:
@@ -122,7 +115,7 @@ def test_published_figures_are_reproduced(
     np.testing.assert_allclose(found, [ndcg_19, ndcg_20, recall_19, recall_20], atol=5e-5)
 
 
-@pytest.mark.parametrize("system", ["bm25", "spladepp"])
+@pytest.mark.parametrize("system", ["bm25", "repllama"])
 def test_real_runs_measure_as_by_ir_measures_directly(shared: Path, system: str) -> None:
     folder = shared / "data" / "msmarco-dl"
     run, qrels = read_run(folder / "runs" / f"{system}.dl19.run"), read_qrels(folder / "qrels.dl19.txt")

@@ -33,9 +33,9 @@ def trainer(**options: object) -> LightningIRTrainer:
     return LightningIRTrainer(**quiet, **options)
 
 
-def run_dataset(collection: Path, **options: object) -> RunDataset:
+def run_dataset(collection: Path, run: str = "run.trec", **options: object) -> RunDataset:
     names = {"docs": collection / "docs.tsv", "queries": collection / "queries.tsv", "qrels": collection / "qrels.txt"}
-    return RunDataset(str(collection / "run.trec"), **{name: str(path) for name, path in names.items()}, **options)
+    return RunDataset(str(collection / run), **{name: str(path) for name, path in names.items()}, **options)
 
 
 def re_rank(module: BiEncoderModule | CrossEncoderModule, collection: Path) -> dict[str, float]:
@@ -120,6 +120,33 @@ def test_batches_are_the_same_for_any_number_of_workers(backbone: Path, collecti
     assert len(found[0]) == 8
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
     assert not torch.equal(found[0][0], found[0][4])
+
+
+def test_several_datasets_have_a_file_each(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    (collection / "other.trec").write_text((collection / "run.trec").read_text())
+    datasets = [run_dataset(collection), run_dataset(collection, "other.trec")]
+    callback = ReRankCallback(tmp_path / "runs")
+    trainer(callbacks=[callback]).re_rank(
+        BiEncoderModule(str(backbone)), LightningIRDataModule(inference_datasets=datasets)
+    )
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["other.trec", "run.trec"]
+    assert read_run(tmp_path / "runs" / "other.trec") == read_run(tmp_path / "runs" / "run.trec")
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "message"),
+    [
+        (["run.trec", "run.trec"], "runs", "Two datasets would write the same run file: run.trec, run.trec."),
+        (["run.trec", "run.trec"], "collection/run.trec", "is a file, and 2 datasets need a folder for their runs."),
+    ],
+)
+def test_runs_that_have_no_place_are_refused_before_scoring(
+    backbone: Path, collection: Path, names: list[str], path: str, message: str
+) -> None:
+    data = LightningIRDataModule(inference_datasets=[run_dataset(collection, name) for name in names])
+    callback = ReRankCallback(collection.parent / path, overwrite=True)
+    with pytest.raises(LirTrainError, match=message):
+        trainer(callbacks=[callback]).re_rank(BiEncoderModule(str(backbone)), data)
 
 
 def test_a_run_that_exists_is_refused_before_scoring(backbone: Path, collection: Path, tmp_path: Path) -> None:

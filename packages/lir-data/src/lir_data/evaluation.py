@@ -1,4 +1,4 @@
-"""Measures of runs, over the whole run, with ties decided the same way for every measure."""
+"""Measures of runs, over the whole run, as ir-measures computes them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 from lir_data.errors import EmptySourceError
 from lir_data.measures import parse_measures
-from lir_data.trec import as_float32, read_qrels, read_run
+from lir_data.trec import read_qrels, read_run
 
 logger = logging.getLogger("lir_data")
 
@@ -28,9 +28,9 @@ def evaluate(
 ) -> dict[str, float] | dict[str, dict[str, float]]:
     """Measure a run.
 
-    Documents of equal score (as float32) are ranked as trec_eval ranks them, the larger id first, so that published
-    figures come out the same; ir-measures' providers each have a rule of their own. A judged query that the run lacks
-    counts 0. A query of the run without judgements counts nothing; how many there are is logged as a warning.
+    A judged query that the run lacks counts 0. A query of the run without judgements counts nothing; how many there are
+    is logged as a warning. Documents of equal score are ranked as the tool ranks them that ir-measures has compute the
+    measure: by trec_eval the larger id first, by the script of MS MARCO, which computes RR@k, the smaller.
 
     Args:
         run: Scores by document by query, or a source of them (see `read_run`).
@@ -54,14 +54,11 @@ def evaluate(
     if not judged:
         raise EmptySourceError("There are no judgements to measure with.")
     _report_unjudged(scores, judged)
-    by_rank = {
-        query_id: {doc_id: -float(rank) for rank, doc_id in enumerate(_ranked_as_by_trec_eval(docs))}
-        for query_id, docs in scores.items()
-        if query_id in judged and docs
-    }
+    # An empty ranking is none to ir-measures' tools.
+    ranked = {query_id: docs for query_id, docs in scores.items() if query_id in judged and docs}
     # A measure given twice is computed once.
     values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed}
-    for metric in ir_measures.iter_calc(list(values), judged, by_rank):
+    for metric in ir_measures.iter_calc(list(values), judged, ranked):
         values[metric.measure][metric.query_id] = float(metric.value)
     if per_query:
         return {str(measure): {query: by_query[query] for query in judged} for measure, by_query in values.items()}
@@ -77,12 +74,6 @@ def _report_unjudged(run: Mapping[str, Any], qrels: Mapping[str, Any]) -> None:
             len(run),
             unjudged[0],
         )
-
-
-def _ranked_as_by_trec_eval(scores: Mapping[str, float]) -> list[str]:
-    return [
-        doc_id for _, doc_id in sorted(zip(as_float32(scores.values()).tolist(), scores, strict=True), reverse=True)
-    ]
 
 
 def _aggregate(measure: Any, values: Any) -> float:

@@ -1,5 +1,6 @@
 """What happens to the scores of a re-ranking."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ class ReRankCallback(Callback):
     """Collects the scores of a re-ranking, and writes them as TREC runs.
 
     Args:
-        run_path: Where the run goes; of several datasets, a folder for one file each. None writes nothing.
+        run_path: Where the run goes; a folder, with one file for each dataset, if there are several datasets. None writes
+            none.
         overwrite: Whether an existing file is replaced.
     """
 
@@ -24,24 +26,30 @@ class ReRankCallback(Callback):
         self.overwrite = overwrite
         #: The re-ranked runs, by the position of their dataset.
         self.runs: dict[int, dict[str, dict[str, float]]] = {}
+        self._paths: list[Path] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse files that exist, before any scoring."""
         del pl_module
         self.runs = {}
-        if stage != "predict" or self.overwrite:
+        if stage != "predict":
             return
-        for path in self._paths(trainer):
-            if path.exists():
+        self._paths = self._run_paths(getattr(trainer, "datamodule").names)  # noqa: B009 - unknown to a type checker
+        for path in self._paths:
+            if path.exists() and not self.overwrite:
                 raise LirTrainError(f"'{path}' exists already, and is not overwritten unless asked for.")
 
-    def _paths(self, trainer: Trainer) -> list[Path]:
-        names: list[str] = getattr(trainer, "datamodule").names  # noqa: B009 - only there when data modules are used
+    def _run_paths(self, names: Sequence[str]) -> list[Path]:
         if self.run_path is None:
             return []
-        if len(names) == 1:
+        if len(names) == 1 and not self.run_path.is_dir():
             return [self.run_path]
-        return [self.run_path / f"{name.replace('/', '_')}.run" for name in names]
+        if self.run_path.is_file():
+            raise LirTrainError(f"'{self.run_path}' is a file, and {len(names)} datasets need a folder for their runs.")
+        files = [f"{name.replace('/', '-')}.trec" for name in names]
+        if len(set(files)) < len(files):
+            raise LirTrainError(f"Two datasets would write the same run file: {', '.join(files)}.")
+        return [self.run_path / file for file in files]
 
     def on_predict_batch_end(
         self,
@@ -62,7 +70,7 @@ class ReRankCallback(Callback):
         del pl_module
         self.runs = _gathered(self.runs, trainer.world_size)
         if trainer.is_global_zero:
-            for place, path in enumerate(self._paths(trainer)):
+            for place, path in enumerate(self._paths):
                 write_run(path, self.runs.get(place, {}), overwrite=self.overwrite)
 
 
