@@ -4,7 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    BertTokenizerFast,
+    LlamaConfig,
+    LlamaModel,
+    PreTrainedTokenizerFast,
+)
 
 WORDS = [
     "the",
@@ -58,6 +70,7 @@ def tiny_config(vocabulary: int, **options: object) -> BertConfig:
         num_attention_heads=4,
         intermediate_size=48,
         max_position_embeddings=64,
+        initializer_range=0.2,  # with the usual 0.02, all texts have nearly the same score
         **options,
     )
 
@@ -77,6 +90,40 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "classifier"
     torch.manual_seed(1)
     BertForSequenceClassification(tiny_config(save_tokenizer(folder), num_labels=1)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sequence classifier of two labels, not relevant and relevant."""
+    folder = tmp_path_factory.mktemp("models") / "two-labels"
+    torch.manual_seed(2)
+    BertForSequenceClassification(tiny_config(save_tokenizer(folder), num_labels=2)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A decoder, padded on the left, without a padding token of its own."""
+    folder = tmp_path_factory.mktemp("models") / "decoder"
+    words = {word: place for place, word in enumerate(["<unk>", "</s>", *WORDS])}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>", padding_side="left"
+    ).save_pretrained(folder)
+    torch.manual_seed(4)
+    config = LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
+    LlamaModel(config).save_pretrained(folder)
     return folder
 
 

@@ -26,6 +26,24 @@ def test_batch_mates_and_order_change_no_embedding(model: BiEncoderModel, texts:
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+@pytest.mark.parametrize("pooling", ["last", "first", "mean"])
+def test_padding_on_the_left_changes_no_embedding(decoder: Path, texts: list[str], pooling: str) -> None:
+    config = BiEncoderConfig(query_pooling_strategy=pooling, doc_pooling_strategy=pooling)
+    model = BiEncoderModel.from_pretrained(decoder, config)
+    assert model.tokenizer.padding_side == "left"
+    together = model.encode_document(texts)
+    np.testing.assert_allclose(together, [model.encode_document(text) for text in texts], atol=1e-5)
+
+
+def test_a_text_is_cut_at_the_length_of_its_side(backbone: Path) -> None:
+    model = BiEncoderModel.from_pretrained(backbone, BiEncoderConfig(query_length=4, doc_length=5))
+    # Two of the tokens are the special ones.
+    np.testing.assert_allclose(model.encode_query("the river is long"), model.encode_query("the river"), atol=1e-6)
+    np.testing.assert_allclose(
+        model.encode_document("the river is long"), model.encode_document("the river is"), atol=1e-6
+    )
+
+
 def test_memory_that_runs_out_changes_no_embedding(
     model: BiEncoderModel, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

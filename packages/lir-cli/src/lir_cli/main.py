@@ -22,6 +22,9 @@ COMMANDS = {
     "demo": "Watch the whole pipeline work, on real text, in two minutes.",
 }
 
+#: The paper's names of stages.
+ALIASES = {"fit": "train", "re_rank": "rerank", "re-rank": "rerank"}
+
 PACKAGES = ("lir-cli", "lir-train", "lir-index", "lir-models", "lir-data")
 
 
@@ -36,13 +39,14 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         del ctx
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS:
             return None
         return import_module(f"lir_cli.commands.{cmd_name}").command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command that is called, or name the nearest."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in {*COMMANDS, *ALIASES} and not args[0].startswith("-"):
             ctx.fail(f"There is no command '{args[0]}'.{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 

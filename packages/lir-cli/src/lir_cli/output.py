@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -41,13 +41,12 @@ class Progress:
         unit: Of what.
     """
 
-    interval = 10.0
-
     def __init__(self, title: str, total: int | None, unit: str) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
         self._start = self._last = time.monotonic()
         self._bar: Any = None
+        self.interval = 0.5 if sys.stderr.isatty() else 10.0
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -65,17 +64,28 @@ class Progress:
             self._task = self._bar.add_task(title, total=total, rate="")
             self._bar.start()
 
-    def advance(self, count: int) -> None:
-        """Say that so many more are done."""
+    def advance(self, count: int, note: Callable[[], str] = str) -> None:
+        """Say that so many more are done.
+
+        Args:
+            count: So many.
+            note: Says more about it; asked only when there is something to show, since a loss has to come from the GPU.
+        """
         self.done += count
         now = time.monotonic()
-        rate = self.done / max(now - self._start, 1e-9)
         if self._bar is not None:
-            self._bar.update(self._task, advance=count, rate=f"{rate:,.0f} {self.unit}/s")
-        elif now - self._last >= self.interval:
-            self._last = now
-            left = "" if self.total is None else f" of {self.total:,}, {(self.total - self.done) / rate:.0f} s left"
-            say(f"{self.title}: {self.done:,}{left} ({rate:,.0f} {self.unit}/s)")
+            self._bar.update(self._task, advance=count)
+        if now - self._last < self.interval:
+            return
+        self._last = now
+        rate = f"{_digits(self.done / max(now - self._start, 1e-9))} {self.unit}/s"
+        if self._bar is not None:
+            self._bar.update(self._task, rate=" ".join([rate, note()]))
+            return
+        left = ""
+        if self.total is not None:
+            left = f" of {self.total:,}, {(self.total - self.done) * (now - self._start) / self.done:.0f} s left"
+        say(f"{self.title}: {self.done:,}{left} ({', '.join(filter(None, [rate, note()]))})")
 
     def close(self) -> None:
         """Say how long it took."""
@@ -83,6 +93,10 @@ class Progress:
             self._bar.stop()
         seconds = time.monotonic() - self._start
         say(f"{self.title}: {self.done:,} {self.unit} in {seconds:.1f} s")
+
+
+def _digits(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def quiet_libraries() -> None:

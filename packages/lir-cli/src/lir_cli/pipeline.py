@@ -33,6 +33,10 @@ class Pipeline:
         check_arguments(LightningIRTrainer, trainer, "trainer")
         if stage != "fit":
             trainer |= {"enable_checkpointing": False}
+        elif not {"max_steps", "max_epochs", "max_time"} & set(trainer):
+            raise SettingsError(
+                "The configuration does not say how long to train.", hint="for instance --trainer.max_epochs 1"
+            )
         trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
         self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule))
         self._optimizer = self._scheduler = None
@@ -120,9 +124,9 @@ class _ProgressCallback(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count a step."""
-        del trainer, pl_module, outputs, batch, batch_idx
+        del trainer, pl_module, batch, batch_idx
         if self._progress is not None:
-            self._progress.advance(1)
+            self._progress.advance(1, lambda: f"loss {float(outputs['loss']):.4f}")
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Say how long it took."""

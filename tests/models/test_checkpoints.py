@@ -1,0 +1,104 @@
+"""Folders in the formats that models are published in, and what is said of damaged ones."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lir_models import BiEncoderConfig, BiEncoderModel, DenseLayer, detect, read_config
+from lir_models.errors import CheckpointError
+
+POOLINGS = [
+    "first", "mean", "max", "mean_sqrt_len", "weighted_mean", "last", ("first", "mean"), ("max", "mean_sqrt_len", "last"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_older_files_of_sentence_transformers_say_all_that_lir_does(
+    backbone: Path, tmp_path: Path, texts: list[str], pooling: object
+) -> None:
+    width = 32 * (len(pooling) if isinstance(pooling, tuple) else 1)
+    config = BiEncoderConfig(
+        query_pooling_strategy=pooling,
+        doc_pooling_strategy=pooling,
+        projection=(DenseLayer(in_features=width, out_features=8, activation="tanh", residual=True),),
+        normalization_strategy="l2",
+        query_length=20,
+        doc_length=20,
+        query_prompt="what is ",
+        similarity_function="dot",
+    )
+    model = BiEncoderModel.from_pretrained(backbone, config)
+    model.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved" / "lir.json").unlink()
+    again = BiEncoderModel.from_pretrained(tmp_path / "saved")
+    assert again.config == model.config
+    np.testing.assert_array_equal(again.encode_query(texts), model.encode_query(texts))
+
+
+def test_weights_of_dense_layers_are_read_from_bin_files(backbone: Path, tmp_path: Path, texts: list[str]) -> None:
+    model = BiEncoderModel.from_pretrained(backbone, BiEncoderConfig(embedding_dim=8))
+    model.save_pretrained(tmp_path / "saved")
+    dense = tmp_path / "saved" / "2_Dense"
+    torch.save(load_file(dense / "model.safetensors"), dense / "pytorch_model.bin")
+    (dense / "model.safetensors").unlink()
+    again = BiEncoderModel.from_pretrained(tmp_path / "saved")
+    np.testing.assert_array_equal(again.encode_document(texts), model.encode_document(texts))
+
+
+def test_a_plain_transformer_and_its_rule_are_told_apart(backbone: Path, classifier: Path) -> None:
+    assert [detect(backbone), detect(classifier)] == ["backbone", "cross-encoder"]
+    assert read_config(backbone) is None
+
+
+@pytest.fixture
+def saved(backbone: Path, tmp_path: Path) -> Path:
+    """A folder that lir wrote."""
+    BiEncoderModel.from_pretrained(backbone, BiEncoderConfig(embedding_dim=8)).save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def change(path: Path, **values: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_newer_format_is_named(saved: Path) -> None:
+    change(saved / "lir.json", format_version=99)
+    with pytest.raises(CheckpointError, match="has format version 99; this lir-models reads version 1"):
+        BiEncoderModel.from_pretrained(saved)
+
+
+def test_a_field_that_is_unknown_is_named(saved: Path) -> None:
+    change(saved / "lir.json", config={"family": "BiEncoderConfig", "query_lenght": 3})
+    with pytest.raises(CheckpointError, match=r"has no field 'query_lenght'. Did you mean 'query_length'?"):
+        BiEncoderModel.from_pretrained(saved)
+
+
+def test_weights_that_are_missing_are_named(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"cannot be loaded: .*model.safetensors"):
+        BiEncoderModel.from_pretrained(saved)
+
+
+def test_a_dense_layer_of_another_width_is_named(saved: Path) -> None:
+    shutil.copy(saved / "model.safetensors", saved / "2_Dense" / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"A dense layer of .* does not fit its weights"):
+        BiEncoderModel.from_pretrained(saved)
+
+
+def test_a_list_of_modules_that_is_none_is_named(saved: Path) -> None:
+    (saved / "lir.json").unlink()
+    (saved / "modules.json").write_text('{"idx": 0}')
+    with pytest.raises(CheckpointError, match=r"modules.json' is damaged: it is no list of modules"):
+        BiEncoderModel.from_pretrained(saved)
+
+
+def test_an_activation_that_is_code_of_somebody_is_not_run(saved: Path) -> None:
+    (saved / "lir.json").unlink()
+    change(saved / "2_Dense" / "config.json", activation_function="os.system")
+    with pytest.raises(CheckpointError, match=r"asks for the activation 'os.system'; known are Identity, Tanh"):
+        BiEncoderModel.from_pretrained(saved)
