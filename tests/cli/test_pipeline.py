@@ -32,6 +32,7 @@ def test_index_search_rerank_evaluate(lir: Lir, collection: Path, backbone: Path
         "rerank", "--model", classifier, "--run", "run.trec", *TEXTS, "--docs", "docs.tsv", "--output", "out.trec"
     )
     assert reranked.code == 0
+    assert "re-rank: 50 docs in" in reranked.err
     again = read_run("out.trec")
     expected = load_model(classifier).score("red", [docs[int(doc_id[1:])] for doc_id in run["q0"]]).scores.numpy()
     np.testing.assert_allclose([again["q0"][doc_id] for doc_id in run["q0"]], expected, atol=1e-5)
@@ -139,6 +140,8 @@ def test_an_interrupted_index_goes_on(
     monkeypatch.setattr(
         PartWriter, "append", lambda self, *arguments: (calls.append(len(arguments[0])), append(self, *arguments))
     )
-    assert lir(*command).code == 0
+    done = lir(*command)
+    assert done.code == 0
+    assert "4 documents were done before; going on from there.\nindex: 6 docs in" in done.err
     assert sum(calls) == 6
     assert len(lir("search", "--index", "idx", "two").out.splitlines()) == 11

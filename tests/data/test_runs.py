@@ -59,6 +59,14 @@ def test_depth_cuts_a_run(collection: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "options", [{}, {"depth": 1}, {"sample_size": 1}, {"add_docs_not_in_ranking": True}, {"depth": 1, "sample_size": 9}]
+)
+def test_documents_are_counted_as_they_come(collection: Path, options: dict[str, object]) -> None:
+    for dataset in (run_dataset(collection, **options), run_dataset(collection, **options).shard(2, 0)):
+        assert dataset.num_docs == sum(len(sample.docs) for sample in dataset)
+
+
+@pytest.mark.parametrize(
     ("targets", "normalize", "expected"),
     [
         ("relevance", False, (0.0, 2.0)),

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lir_models import BiEncoderConfig, BiEncoderModel, DprConfig
+from lir_models import BiEncoderConfig, BiEncoderModel, CrossEncoderModel, DprConfig
 from lir_models import batching as batching_module
 from lir_models.batching import batches_by_length
 from lir_models.errors import InputError, ModelNotFoundError, OutputExistsError, WrongModelKindError
@@ -169,3 +169,11 @@ def test_what_is_no_text_is_named(model: BiEncoderModel) -> None:
 def test_a_model_that_is_not_there_is_named(reference: str, message: str) -> None:
     with pytest.raises(ModelNotFoundError, match=message):
         BiEncoderModel.from_pretrained(reference)
+
+
+@pytest.mark.parametrize("docs", [["paris", "paris", "berlin"], []])
+def test_progress_adds_up_to_the_documents(model: BiEncoderModel, classifier: Path, docs: list[str]) -> None:
+    for scorer in (model, CrossEncoderModel.from_pretrained(classifier)):
+        done: list[int] = []
+        scorer.score(["what", "how"], [docs, docs], progress=done.append)
+        assert sum(done) == 2 * len(docs)

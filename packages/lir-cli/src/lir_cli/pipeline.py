@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
-from lir_cli.output import Progress, quiet_libraries
+from lir_cli.output import Progress, quiet_libraries, say
 from lir_cli.settings import Mapped, check_arguments, resolve_classes
 from lir_models import detect
 from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
@@ -89,33 +89,37 @@ class Pipeline:
 
 
 class _ProgressCallback(Callback):
-    """Shows how far the work is."""
+    """Shows how far the work is; of several processes, the first."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._progress: Progress | None = None
 
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
-        """Count what there is."""
-        del pl_module
+        """Count what there is, and let the module count what is done."""
+        if not trainer.is_global_zero:
+            return
         datasets = trainer.datamodule.inference_datasets
-        unit = {"index": "docs", "search": "queries"}.get(self._stage, "queries")
-        self._progress = Progress(self._stage.replace("_", "-"), sum(len(dataset) for dataset in datasets), unit)
-
-    def on_predict_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """Count what is done."""
-        del trainer, pl_module, outputs, batch_idx, dataloader_idx
-        ids = getattr(batch, "doc_ids", None) if self._stage == "index" else batch.query_ids
-        if self._progress is not None and ids is not None:
-            self._progress.advance(len(ids))
+        unit = "queries" if self._stage == "search" else "docs"
+        total = sum(dataset.num_docs if self._stage == "re_rank" else len(dataset) for dataset in datasets)
+        total = -(-total // trainer.world_size)
+        done = trainer.datamodule.num_docs_done(datasets[0])
+        if done:
+            say(f"{done:,} documents were done before; going on from there.")
+        self._progress = Progress(self._stage.replace("_", "-"), total - done, unit)
+        pl_module.progress = self._progress.advance
 
     def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
         """Say how long it took."""
-        del trainer, pl_module
+        del trainer
+        pl_module.progress = None
         if self._progress is not None:
             self._progress.close()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Give the terminal back."""
+        del exception
+        self.on_predict_end(trainer, pl_module)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Count the steps, if that can be known."""

@@ -106,6 +106,12 @@ class RunDataset(Divisible):
         """The judgements of all queries, if there are any."""
         return None if self._judgements is None else self._judgements.qrels
 
+    @property
+    def num_docs(self) -> int:
+        """Documents of all rankings together, as they are kept and drawn."""
+        counts = (len(self._scores(query_id)) for query_id in self.within.of(self._query_ids))
+        return sum(count if self.sample_size is None else min(count, self.sample_size) for count in counts)
+
     @cached_property
     def _run(self) -> Run:
         return read_run(self.source)

@@ -11,6 +11,9 @@ from lir_models.tokenization import TokenBatch, TokenizedText, collate
 
 logger = logging.getLogger(__name__)
 
+#: Told how many more are done, while a model works through many.
+Progress = Callable[[int], object]
+
 #: Tokens a batch, padding included. On a CPU larger batches are slower: they fall out of the cache.
 CPU_TOKEN_BUDGET = 2048
 GPU_TOKEN_BUDGET = 65536
@@ -41,7 +44,7 @@ def run_in_batches(
     pad_id: int,
     padding_side: str,
     device: torch.device,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """Run a model over texts.
 
@@ -79,3 +82,18 @@ def run_in_batches(
         yield positions, rows
         if progress is not None:
             progress(len(positions))
+
+
+def in_proportion(progress: Progress | None, whole: int, steps: int) -> Progress | None:
+    """Report so many steps as parts of another whole: ten texts read as four documents scored."""
+    if progress is None:
+        return None
+    done = 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        before = whole * done // steps
+        done += count
+        progress(whole * done // steps - before)
+
+    return report

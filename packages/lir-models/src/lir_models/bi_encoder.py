@@ -1,6 +1,6 @@
 """Bi-encoders: queries and documents are embedded apart, and their embeddings compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
-from lir_models.batching import run_in_batches
+from lir_models.batching import Progress, in_proportion, run_in_batches
 from lir_models.checkpoints import lir, recognise, sentence_transformers
 from lir_models.checkpoints.files import written_whole
 from lir_models.config import BiEncoderConfig
@@ -26,8 +26,6 @@ Side = Literal["query", "doc"]
 
 #: Token embeddings of several texts: all vectors ``[sum(lengths), dim]``, and the number of each text's ``[texts]``.
 Packed = tuple[np.ndarray, np.ndarray]
-
-Progress = Callable[[int], object]
 
 
 class BiEncoderModel(nn.Module):
@@ -222,13 +220,20 @@ class BiEncoderModel(nn.Module):
                 rows[positions] = values
         return (rows, lengths) if is_packed else rows
 
-    def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
+    def score(
+        self,
+        query: str | Sequence[str],
+        docs: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        progress: Progress | None = None,
+    ) -> ScoreOutput:
         """Score documents for a query, or for each of several queries its own documents.
 
         Args:
             query: One query or several.
             docs: The documents of the one query, or a list of documents for each query. A text that occurs more than
                 once is encoded once.
+            progress: Called with the number of documents done since the last call.
 
         Raises:
             InputError: If something is no text, or lists do not pair up.
@@ -236,8 +241,9 @@ class BiEncoderModel(nn.Module):
         queries, lists = as_lists(query, docs)
         unique_queries, query_places = _unique(queries)
         unique_docs, doc_places = _unique([doc for item in lists for doc in item])
-        query_embeddings = self.encode_query(unique_queries)
-        doc_embeddings = self.encode_document(unique_docs)
+        report = in_proportion(progress, len(doc_places), len(unique_queries) + len(unique_docs))
+        query_embeddings = self.encode_query(unique_queries, progress=report)
+        doc_embeddings = self.encode_document(unique_docs, progress=report)
         scores: list[Tensor] = []
         start = 0
         for place, item in zip(query_places, lists, strict=True):

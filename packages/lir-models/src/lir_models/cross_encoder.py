@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
-from lir_models.batching import run_in_batches
+from lir_models.batching import Progress, run_in_batches
 from lir_models.checkpoints import lir, recognise
 from lir_models.checkpoints.files import written_whole
 from lir_models.checkpoints.sequence_classification import ACTIVATION_PATHS
@@ -108,12 +108,19 @@ class CrossEncoderModel(nn.Module):
             return logits.log_softmax(dim=-1)[:, 1]
         return logits[:, 0]
 
-    def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
+    def score(
+        self,
+        query: str | Sequence[str],
+        docs: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        progress: Progress | None = None,
+    ) -> ScoreOutput:
         """Score documents for a query, or for each of several queries its own documents; raw scores.
 
         Args:
             query: One query or several.
             docs: The documents of the one query, or a list of documents for each query.
+            progress: Called with the number of documents done since the last call.
 
         Raises:
             InputError: If something is no text, or lists do not pair up.
@@ -121,10 +128,10 @@ class CrossEncoderModel(nn.Module):
         queries, lists = as_lists(query, docs)
         repeated = [query for query, item in zip(queries, lists, strict=True) for _ in item]
         pairs = self.tokenize(repeated, [doc for item in lists for doc in item])
-        return ScoreOutput(self.score_tokenized(pairs), tuple(len(item) for item in lists))
+        return ScoreOutput(self.score_tokenized(pairs, progress=progress), tuple(len(item) for item in lists))
 
     @torch.inference_mode()
-    def score_tokenized(self, pairs: Sequence[TokenizedText]) -> Tensor:
+    def score_tokenized(self, pairs: Sequence[TokenizedText], *, progress: Progress | None = None) -> Tensor:
         """Score pairs that are token ids already: ``[pairs]``, float32, on the CPU."""
         scores = torch.zeros(len(pairs))
         tokenizer = self.tokenizer
@@ -134,6 +141,7 @@ class CrossEncoderModel(nn.Module):
             pad_id=tokenizer.pad_id,
             padding_side=tokenizer.padding_side,
             device=self.device,
+            progress=progress,
         ):
             scores[torch.from_numpy(positions)] = values.cpu()
         return scores

@@ -64,7 +64,8 @@ class BiEncoderModule(LightningIRModule):
         """Embed documents or queries, or score rankings."""
         del batch_idx, dataloader_idx
         if isinstance(batch, DocBatch):
-            return EmbeddedDocs(batch.doc_ids, self.model.encode_tokenized(batch.docs, "doc"))
+            return EmbeddedDocs(batch.doc_ids, self.model.encode_tokenized(batch.docs, "doc", progress=self.progress))
         if isinstance(batch, QueryBatch):
-            return EmbeddedQueries(batch.query_ids, self.model.encode_tokenized(batch.queries, "query"))
+            embeddings = self.model.encode_tokenized(batch.queries, "query", progress=self.progress)
+            return EmbeddedQueries(batch.query_ids, embeddings)
         return self.score_rankings(batch)

