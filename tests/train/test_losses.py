@@ -119,7 +119,7 @@ def test_a_batch_that_teaches_nothing_has_no_nan(loss: lir_train.LossFunction) -
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: RankNet(0), lambda: KLDivergence(-1), lambda: InBatchCrossEntropy(temperature=0)]
+    "make", [lambda: RankNet(0.0), lambda: KLDivergence(-1.0), lambda: InBatchCrossEntropy(temperature=0.0)]
 )
 def test_a_temperature_of_nothing_is_refused(make: object) -> None:
     with pytest.raises(LirTrainError, match="must be greater than 0"):

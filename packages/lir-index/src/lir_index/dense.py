@@ -10,11 +10,11 @@ import numpy as np
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
-from lir_index.exhaustive import Found, Integers, search_exhaustively
+from lir_index.exhaustive import Found, Positions, search_exhaustively
 from lir_index.index import Index
 from lir_index.manifest import Manifest
 from lir_index.parts import Parts
-from lir_index.similarity import Float32s, prepare
+from lir_index.similarity import Vectors, prepare
 from lir_index.storage import map_array
 
 _VECTORS = "vectors.npy"
@@ -54,7 +54,7 @@ class TorchDenseIndex(Index):
 
     def __init__(self, path: Path, manifest: Manifest, search_config: SearchConfig) -> None:
         super().__init__(path, manifest, search_config)
-        self._vectors: Float32s = map_array(self.folder / _VECTORS)
+        self._vectors: Vectors = map_array(self.folder / _VECTORS)
         if self._vectors.shape != (len(self), self.dim) or self._vectors.dtype != np.float32:
             shape = f"{self._vectors.dtype} {list(self._vectors.shape)}"
             raise DamagedIndexError(
@@ -87,7 +87,7 @@ class TorchDenseIndex(Index):
                 longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 
-    def _search(self, queries: Batch, k: int, positions: Integers | None) -> Found:
+    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
         vectors, lengths = prepare(queries.values, self.similarity, lambda i: f"query {i + 1}")
         return search_exhaustively(
             self._vectors,

@@ -4,17 +4,20 @@ A block of rough scores (one matrix product) discards almost everything; what is
 is scored exactly. So the result depends on no block size, engine or number of threads.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Float32, Float64, Int
 
 from lir_index.config import Similarity
-from lir_index.similarity import Float32s, exact_scores, rough_scores, slack
+from lir_index.similarity import Vectors, exact_scores, rough_scores, slack
 from lir_index.top_k import GROUP, best, floors
 
-Integers = npt.NDArray[np.integer[Any]]
-Found = list[tuple[Integers, Float32s]]
+Positions = Int[np.ndarray, " n"]
+Hits = tuple[
+    Float32[np.ndarray, " q"], Int[np.ndarray, " hits"], Int[np.ndarray, " hits"], Float32[np.ndarray, " hits"]
+]
+Found = list[tuple[Int[np.ndarray, " found"], Float32[np.ndarray, " found"]]]
 """For each query, the positions of its documents, best first, and their scores."""
 
 # 256 x 16384 scores are 16 MiB: within a server's last-level cache.
@@ -26,16 +29,22 @@ class Engine(Protocol):
     """Whoever computes the rough scores: numpy, or torch on some device."""
 
     def hits(
-        self, start: int, stop: int, queries: Float32s, floor: Float32s, margin: Float32s, k: int
-    ) -> tuple[Float32s, Integers, Integers, Float32s]:
+        self,
+        start: int,
+        stop: int,
+        queries: Float32[np.ndarray, "q dim"],
+        floor: Float32[np.ndarray, " q"],
+        margin: Float32[np.ndarray, " q"],
+        k: int,
+    ) -> Hits:
         """Score the documents from ``start`` up to ``stop``.
 
         Args:
             start: First document.
             stop: The one after the last document.
-            queries: Prepared vectors ``[q, dim]``.
-            floor: A rough score that ``k`` documents seen before reach ``[q]``.
-            margin: How far below the floor a document is still of interest ``[q]``.
+            queries: Prepared vectors.
+            floor: A rough score that ``k`` documents seen before reach.
+            margin: How far below the floor a document is still of interest.
             k: Number of results wanted.
 
         Returns:
@@ -49,19 +58,25 @@ class NumpyEngine:
     """Rough scores by numpy's matrix product.
 
     Args:
-        vectors: Prepared vectors of the documents ``[n, dim]``; they may be memory-mapped.
+        vectors: Prepared vectors of the documents; they may be memory-mapped.
         similarity: How they are compared.
         positions: The documents to search, where it is not all of them.
     """
 
-    def __init__(self, vectors: Float32s, similarity: Similarity, positions: Integers | None = None) -> None:
+    def __init__(self, vectors: Vectors, similarity: Similarity, positions: Positions | None = None) -> None:
         self._vectors = vectors
         self._similarity: Similarity = similarity
         self._positions = positions
 
     def hits(
-        self, start: int, stop: int, queries: Float32s, floor: Float32s, margin: Float32s, k: int
-    ) -> tuple[Float32s, Integers, Integers, Float32s]:
+        self,
+        start: int,
+        stop: int,
+        queries: Float32[np.ndarray, "q dim"],
+        floor: Float32[np.ndarray, " q"],
+        margin: Float32[np.ndarray, " q"],
+        k: int,
+    ) -> Hits:
         """See :class:`Engine`."""
         picked = slice(start, stop) if self._positions is None else self._positions[start:stop]
         scores = rough_scores(queries, self._vectors[picked], self._similarity)
@@ -75,27 +90,27 @@ class NumpyEngine:
 
 
 def search_exhaustively(
-    vectors: Float32s,
-    queries: Float32s,
-    query_lengths: npt.NDArray[np.float64],
+    vectors: Vectors,
+    queries: Float32[np.ndarray, "q dim"],
+    query_lengths: Float64[np.ndarray, " q"],
     k: int,
     *,
     similarity: Similarity,
     longest: float,
-    ranks: Integers,
-    positions: Integers | None = None,
+    ranks: Positions,
+    positions: Positions | None = None,
     engine: Engine | None = None,
 ) -> Found:
     """Find the best ``k`` documents of each query.
 
     Args:
-        vectors: Prepared vectors of the documents ``[n, dim]``.
-        queries: Prepared vectors ``[q, dim]``.
-        query_lengths: Euclidean length of each query ``[q]``.
+        vectors: Prepared vectors of the documents.
+        queries: Prepared vectors.
+        query_lengths: Euclidean length of each query.
         k: Number of results wanted.
         similarity: How they are compared.
         longest: Euclidean length of the longest document.
-        ranks: Place of each document in the order of ids ``[n]``.
+        ranks: Place of each document in the order of ids.
         positions: The documents to search, where it is not all of them.
         engine: Computes the rough scores; numpy by default.
 
@@ -118,8 +133,13 @@ def search_exhaustively(
 
 
 def rescore(
-    vectors: Float32s, query: Float32s, candidates: Integers, k: int, similarity: Similarity, ranks: Integers
-) -> tuple[Integers, Float32s]:
+    vectors: Vectors,
+    query: Float32[np.ndarray, " dim"],
+    candidates: Int[np.ndarray, " candidates"],
+    k: int,
+    similarity: Similarity,
+    ranks: Positions,
+) -> tuple[Int[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
     """Score candidates exactly, and order the best ``k`` of them by score and then by document id."""
     # Rows of a memory-mapped array are read from the front to the back.
     candidates = np.sort(candidates)
@@ -140,7 +160,13 @@ class _Pool:
     """The candidates of some queries, while the documents pass by."""
 
     def __init__(
-        self, vectors: Float32s, queries: Float32s, margin: Float32s, k: int, similarity: Similarity, ranks: Integers
+        self,
+        vectors: Vectors,
+        queries: Float32[np.ndarray, "q dim"],
+        margin: Float32[np.ndarray, " q"],
+        k: int,
+        similarity: Similarity,
+        ranks: Positions,
     ) -> None:
         self.queries = queries
         self.margin = margin
@@ -149,13 +175,18 @@ class _Pool:
         self._vectors = vectors
         self._similarity: Similarity = similarity
         self._ranks = ranks
-        self._query: Integers = np.empty(0, dtype=np.int64)
-        self._document: Integers = np.empty(0, dtype=np.int64)
-        self._score: Float32s = np.empty(0, dtype=np.float32)
+        self._query: Positions = np.empty(0, dtype=np.int64)
+        self._document: Positions = np.empty(0, dtype=np.int64)
+        self._score: Float32[np.ndarray, " n"] = np.empty(0, dtype=np.float32)
         # Beyond this, candidates are thinned out: memory is bounded, and it happens rarely.
         self._full = len(queries) * (4 * k + 1024)
 
-    def add(self, query: Integers, document: Integers, score: Float32s) -> None:
+    def add(
+        self,
+        query: Int[np.ndarray, " hits"],
+        document: Int[np.ndarray, " hits"],
+        score: Float32[np.ndarray, " hits"],
+    ) -> None:
         self._query = np.concatenate([self._query, query])
         self._document = np.concatenate([self._document, document])
         self._score = np.concatenate([self._score, score])
@@ -194,5 +225,7 @@ class _Pool:
         ends = np.cumsum(np.bincount(self._query, minlength=len(self.queries)))
         return [slice(int(start), int(end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def _best(self, query: int, candidates: Integers) -> tuple[Integers, Float32s]:
+    def _best(
+        self, query: int, candidates: Int[np.ndarray, " candidates"]
+    ) -> tuple[Int[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
         return rescore(self._vectors, self.queries[query], candidates, self._k, self._similarity, self._ranks)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Float32, Float64
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
-from lir_index.exhaustive import Found, Integers, rescore, search_exhaustively
+from lir_index.exhaustive import Found, Positions, rescore, search_exhaustively
 from lir_index.index import Index
 from lir_index.manifest import Manifest
 from lir_index.parts import Parts
-from lir_index.similarity import Float32s, prepare, slack
+from lir_index.similarity import Vectors, prepare, slack
 
 _FILE = "index.faiss"
 
@@ -67,7 +67,7 @@ class FaissFlatIndex(Index):
                 f"'{file}' is damaged: it does not hold {len(self)} vectors of {self.dim} dimensions."
             )
         # The memory that Faiss itself searches, seen as an array; Faiss owns it and must outlive it.
-        self._vectors: Float32s = faiss.rev_swig_ptr(self._faiss.get_xb(), len(self) * self.dim).reshape(-1, self.dim)
+        self._vectors: Vectors = faiss.rev_swig_ptr(self._faiss.get_xb(), len(self) * self.dim).reshape(-1, self.dim)
 
     @classmethod
     def write(
@@ -87,7 +87,7 @@ class FaissFlatIndex(Index):
                 longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 
-    def _search(self, queries: Batch, k: int, positions: Integers | None) -> Found:
+    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
         vectors, lengths = prepare(queries.values, self.similarity, lambda i: f"query {i + 1}")
         if positions is not None:
             return self._compare_all(vectors, lengths, k, positions)
@@ -96,7 +96,7 @@ class FaissFlatIndex(Index):
         # end; one that does not is searched again, comparing all.
         with _blas_where_it_is_faster(self.dim):
             distances, found = self._faiss.search(vectors, min(len(self), k + k // 8 + 16))
-        rough: npt.NDArray[np.float32] = -distances if self.similarity == "l2" else distances
+        rough: Float32[np.ndarray, "q found"] = -distances if self.similarity == "l2" else distances
         # Where Faiss has no more documents it answers with the position -1.
         is_document = found >= 0
         lowest = rough[:, k - 1] - margins
@@ -113,7 +113,7 @@ class FaissFlatIndex(Index):
         return results
 
     def _compare_all(
-        self, vectors: Float32s, lengths: npt.NDArray[np.float64], k: int, positions: Integers | None
+        self, vectors: Vectors, lengths: Float64[np.ndarray, " q"], k: int, positions: Positions | None
     ) -> Found:
         return search_exhaustively(
             self._vectors,

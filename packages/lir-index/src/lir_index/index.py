@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Bool, Float32
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity, check_k
 from lir_index.doc_ids import DocIds
 from lir_index.embeddings import Batch, Form, as_batch, first_not_finite
 from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError
-from lir_index.exhaustive import Found, Integers
+from lir_index.exhaustive import Found, Positions
 from lir_index.kinds import index_class
 from lir_index.manifest import Manifest
 from lir_index.parts import Parts
@@ -29,12 +29,12 @@ class SearchResult:
     """
 
     doc_ids: list[list[str]]
-    scores: list[npt.NDArray[np.float32]]
+    scores: list[Float32[np.ndarray, " found"]]
 
     def __len__(self) -> int:
         return len(self.doc_ids)
 
-    def __iter__(self) -> Iterator[tuple[list[str], npt.NDArray[np.float32]]]:
+    def __iter__(self) -> Iterator[tuple[list[str], Float32[np.ndarray, " found"]]]:
         return zip(self.doc_ids, self.scores, strict=True)
 
     def to_run(self, query_ids: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -101,7 +101,10 @@ class Index(ABC):
         return found(folder, manifest, search_config)
 
     def search(
-        self, embeddings: object, k: int | None = None, allowed: Collection[str] | npt.NDArray[np.bool_] | None = None
+        self,
+        embeddings: object,
+        k: int | None = None,
+        allowed: Collection[str] | Bool[np.ndarray, " docs"] | None = None,
     ) -> SearchResult:
         """Find the best documents for each query.
 
@@ -193,7 +196,7 @@ class Index(ABC):
         """
 
     @abstractmethod
-    def _search(self, queries: Batch, k: int, positions: Integers | None) -> Found:
+    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
         """Search, with arguments that have been checked; ``k`` is at most the number of documents."""
 
     def _check_queries(self, embeddings: object) -> Batch:
@@ -213,7 +216,7 @@ class Index(ABC):
             raise EmbeddingsError(f"The embedding of query {bad[0] + 1} holds the value {bad[1]}.")
         return queries
 
-    def _positions(self, allowed: Collection[str] | npt.NDArray[np.bool_] | None) -> Integers | None:
+    def _positions(self, allowed: Collection[str] | Bool[np.ndarray, " docs"] | None) -> Positions | None:
         if allowed is None:
             return None
         if isinstance(allowed, str):

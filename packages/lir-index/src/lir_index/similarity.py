@@ -1,34 +1,33 @@
 """The three ways to compare a query with a document: exactly for a few, fast for many, and how far the two may differ."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Float, Float32, Float64
 
 from lir_index.config import Similarity
 from lir_index.errors import EmbeddingsError
 
-Floats = npt.NDArray[np.floating[Any]]
-Float32s = npt.NDArray[np.float32]
+#: Vectors as they are compared.
+Vectors = Float32[np.ndarray, "n dim"]
 
 # Squares of longer vectors come near the largest float32, 3.4e38.
 _LONGEST = 1e18
 
 
-def norms(vectors: Floats) -> npt.NDArray[np.float64]:
+def norms(vectors: Float[np.ndarray, "n dim"]) -> Float64[np.ndarray, " n"]:
     """The Euclidean length of each row, summed in float64."""
     wide = vectors.astype(np.float64)
     return np.sqrt(np.einsum("ij,ij->i", wide, wide))
 
 
 def prepare(
-    vectors: Floats, similarity: Similarity, name: Callable[[int], str]
-) -> tuple[Float32s, npt.NDArray[np.float64]]:
+    vectors: Float[np.ndarray, "n dim"], similarity: Similarity, name: Callable[[int], str]
+) -> tuple[Float32[np.ndarray, "n dim"], Float64[np.ndarray, " n"]]:
     """Bring vectors into the shape in which they are compared.
 
     Args:
-        vectors: ``[n, dim]``, finite.
+        vectors: Finite.
         similarity: Vectors are scaled to unit length for the cosine; zero vectors stay zero, and score 0.
         name: Says whose vector the one at a position is, for the error message.
 
@@ -50,19 +49,21 @@ def prepare(
     return np.ascontiguousarray(vectors, dtype=np.float32), lengths
 
 
-def exact_scores(query: Float32s, documents: Float32s, similarity: Similarity) -> Float32s:
+def exact_scores(
+    query: Float32[np.ndarray, " dim"], documents: Float32[np.ndarray, "n dim"], similarity: Similarity
+) -> Float32[np.ndarray, " n"]:
     """Score a few documents so that equal vectors have equal scores, whatever lies beside them.
 
     Products are summed in float64, row by row in one fixed order, and rounded once. A matrix product does not do that:
     it sums a row in another order at the edge of a block.
 
     Args:
-        query: One prepared vector ``[dim]``.
-        documents: Prepared vectors ``[n, dim]``.
+        query: One prepared vector.
+        documents: Prepared vectors.
         similarity: dot and cosine give the inner product, l2 the negative distance.
 
     Returns:
-        ``[n]``; more is better.
+        One score a document; more is better.
     """
     scores = np.empty(len(documents), dtype=np.float32)
     wide_query = query.astype(np.float64)
@@ -79,11 +80,13 @@ def exact_scores(query: Float32s, documents: Float32s, similarity: Similarity) -
     return scores
 
 
-def rough_scores(queries: Float32s, documents: Float32s, similarity: Similarity) -> Float32s:
+def rough_scores(
+    queries: Float32[np.ndarray, "q dim"], documents: Float32[np.ndarray, "n dim"], similarity: Similarity
+) -> Float32[np.ndarray, "q n"]:
     """Score all queries against all documents by one matrix product.
 
     Returns:
-        ``[q, n]``: of dot and cosine the score, of l2 the negative squared distance; wrong by half of :func:`slack` at most.
+        Of dot and cosine the score, of l2 the negative squared distance; wrong by half of :func:`slack` at most.
     """
     scores = queries @ documents.T
     if similarity == "l2":
@@ -94,21 +97,21 @@ def rough_scores(queries: Float32s, documents: Float32s, similarity: Similarity)
 
 
 def slack(
-    query_lengths: npt.NDArray[np.float64], longest: float, dim: int, similarity: Similarity
-) -> npt.NDArray[np.float32]:
+    query_lengths: Float64[np.ndarray, " q"], longest: float, dim: int, similarity: Similarity
+) -> Float32[np.ndarray, " q"]:
     """How far below the k-th best rough score a document of the exact top k can be.
 
     A float32 sum of ``dim`` products is wrong by at most ``dim`` roundings of the largest possible sum, in any order of
     summation; the k-th best score and the document's own may both be wrong, in opposite directions.
 
     Args:
-        query_lengths: Euclidean length of each query ``[q]``.
+        query_lengths: Euclidean length of each query.
         longest: Euclidean length of the longest document.
         dim: Components of a vector.
         similarity: Decides which score :func:`rough_scores` gives.
 
     Returns:
-        ``[q]``, at least 0.
+        One number a query, at least 0.
 
     References:
         Higham (2002), *Accuracy and Stability of Numerical Algorithms*, section 3.1.

@@ -1,20 +1,18 @@
 """The best k of many scores, where equal scores are ordered by document id."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Float32, Int, Int64
 
 GROUP = 64
 """Size of a group of scores whose maximum stands for them, when a floor is sought."""
 
 
-def best(scores: npt.NDArray[np.float32], ranks: npt.NDArray[np.integer[Any]], k: int) -> npt.NDArray[np.int64]:
+def best(scores: Float32[np.ndarray, " n"], ranks: Int[np.ndarray, " n"], k: int) -> Int64[np.ndarray, " found"]:
     """Find the best ``k`` scores; of equal ones, at the cut too, those with the smaller rank.
 
     Args:
-        scores: ``[n]``, no NaN.
-        ranks: ``[n]``, the place of each document in the order of ids.
+        scores: No NaN.
+        ranks: The place of each document in the order of ids.
         k: Number of results wanted.
 
     Returns:
@@ -27,18 +25,18 @@ def best(scores: npt.NDArray[np.float32], ranks: npt.NDArray[np.integer[Any]], k
     return np.lexsort((ranks, -scores))[:k]
 
 
-def floors(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.float32]:
+def floors(scores: Float32[np.ndarray, "q n"], k: int) -> Float32[np.ndarray, " q"]:
     """Give each row a score that at least ``k`` of its scores reach; it may be less than the k-th best.
 
     The k-th largest of the maxima of small groups is such a score, and finding it reads the scores once, where a
     partition moves them about.
 
     Args:
-        scores: ``[q, n]``.
+        scores: Of each query.
         k: Number of results wanted.
 
     Returns:
-        ``[q]``; minus infinity where ``n`` is less than ``k``.
+        One score a query; minus infinity where ``n`` is less than ``k``.
     """
     count = scores.shape[1]
     if count < k:

@@ -3,18 +3,19 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from lir_index.config import Similarity
 from lir_index.errors import ArgumentError, MissingExtraError
-from lir_index.exhaustive import Integers
-from lir_index.similarity import Float32s
+from lir_index.exhaustive import Hits
+from lir_index.similarity import Vectors
 
 
 class TorchEngine:
     """An :class:`lir_index.exhaustive.Engine` that keeps all vectors on a device.
 
     Args:
-        vectors: Prepared vectors of the documents ``[n, dim]``.
+        vectors: Prepared vectors of the documents.
         similarity: How they are compared.
         device: A device of torch.
 
@@ -23,7 +24,7 @@ class TorchEngine:
         ArgumentError: If there is no such device, or it has no room for the vectors.
     """
 
-    def __init__(self, vectors: Float32s, similarity: Similarity, device: str) -> None:
+    def __init__(self, vectors: Vectors, similarity: Similarity, device: str) -> None:
         try:
             import torch
         except ImportError as error:
@@ -45,8 +46,14 @@ class TorchEngine:
         self._squares = (self._vectors * self._vectors).sum(dim=1) if similarity == "l2" else None
 
     def hits(
-        self, start: int, stop: int, queries: Float32s, floor: Float32s, margin: Float32s, k: int
-    ) -> tuple[Float32s, Integers, Integers, Float32s]:
+        self,
+        start: int,
+        stop: int,
+        queries: Vectors,
+        floor: Float32[np.ndarray, " q"],
+        margin: Float32[np.ndarray, " q"],
+        k: int,
+    ) -> Hits:
         """See :class:`lir_index.exhaustive.Engine`."""
         torch, device = self._torch, self._vectors.device
         asked = torch.from_numpy(queries).to(device)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
@@ -24,8 +25,14 @@ from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
 Side = Literal["query", "doc"]
 
-#: Token embeddings of several texts: all vectors ``[sum(lengths), dim]``, and the number of each text's ``[texts]``.
-Packed = tuple[np.ndarray, np.ndarray]
+#: One embedding a text.
+Embeddings = Float[np.ndarray, "texts dim"]
+
+#: Token embeddings of several texts: all vectors, ``total`` in number, and how many of them are each text's.
+Packed = tuple[Float[np.ndarray, "total dim"], Int[np.ndarray, " texts"]]
+
+#: What a model makes of texts: of one text alone, not in a list, one vector.
+Encoded = Embeddings | Float[np.ndarray, " dim"] | Packed
 
 
 class BiEncoderModel(nn.Module):
@@ -138,15 +145,15 @@ class BiEncoderModel(nn.Module):
             lowercase=config.lowercase,
         )
 
-    def embed(self, batch: TokenBatch, side: Side) -> Tensor:
+    def embed(self, batch: TokenBatch, side: Side) -> Float[Tensor, "texts dim"] | Float[Tensor, "texts length dim"]:
         """Embed a batch, with gradients.
 
         Args:
-            batch: Padded token ids ``[texts, length]``.
+            batch: Padded token ids.
             side: Whether these are queries or documents.
 
         Returns:
-            ``[texts, dim]`` float32; of a multi-vector model ``[texts, length, dim]``, rows of padding included.
+            One float32 vector a text; of a multi-vector model one a token, rows of padding included.
         """
         hidden = self.backbone(**batch.inputs()).last_hidden_state
         pooling = self.config.query_pooling_strategy if side == "query" else self.config.doc_pooling_strategy
@@ -164,7 +171,7 @@ class BiEncoderModel(nn.Module):
             values = nn.functional.normalize(values, dim=-1, eps=1e-12)
         return values
 
-    def encode_query(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> np.ndarray | Packed:
+    def encode_query(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> Encoded:
         """Embed queries.
 
         Args:
@@ -172,16 +179,16 @@ class BiEncoderModel(nn.Module):
             progress: Called with the number of texts done since the last call.
 
         Returns:
-            ``[texts, dim]`` float32 (``[dim]`` for one string); of a multi-vector model, packed: all token embeddings
-            ``[sum(lengths), dim]`` and the lengths ``[texts]``.
+            One float32 vector a text; of a multi-vector model, packed: all token embeddings, and the number of each
+            text's.
         """
         return self._encode(texts, "query", progress)
 
-    def encode_document(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> np.ndarray | Packed:
+    def encode_document(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> Encoded:
         """Embed documents; arguments and result as in `encode_query`."""
         return self._encode(texts, "doc", progress)
 
-    def _encode(self, texts: str | Sequence[str], side: Side, progress: Progress | None) -> np.ndarray | Packed:
+    def _encode(self, texts: str | Sequence[str], side: Side, progress: Progress | None) -> Encoded:
         if isinstance(texts, str):
             embeddings = self.encode_tokenized(self.tokenize([texts], side), side, progress=progress)
             return embeddings if isinstance(embeddings, tuple) else embeddings[0]
@@ -190,7 +197,7 @@ class BiEncoderModel(nn.Module):
     @torch.inference_mode()
     def encode_tokenized(
         self, texts: Sequence[TokenizedText], side: Side, *, progress: Progress | None = None
-    ) -> np.ndarray | Packed:
+    ) -> Encoded:
         """Embed texts that are token ids already; result as in `encode_query`."""
         lengths = np.array([len(text.input_ids) for text in texts], dtype=np.int64)
         is_packed = self.config.is_multi_vector
@@ -252,7 +259,7 @@ class BiEncoderModel(nn.Module):
             scores.append(self._compare(_take(query_embeddings, [place]), _take(doc_embeddings, wanted)))
         return ScoreOutput(torch.cat(scores) if scores else torch.zeros(0), tuple(len(item) for item in lists))
 
-    def _compare(self, query: np.ndarray | Packed, docs: np.ndarray | Packed) -> Tensor:
+    def _compare(self, query: Encoded, docs: Encoded) -> Tensor:
         """Score documents for one query, from embeddings."""
         function = self.config.similarity_function
         if isinstance(query, tuple) or isinstance(docs, tuple):
@@ -292,7 +299,7 @@ def _unique(texts: Sequence[Any]) -> tuple[list[Any], list[int]]:
     return list(places), found
 
 
-def _take(embeddings: np.ndarray | Packed, places: Sequence[int]) -> np.ndarray | Packed:
+def _take(embeddings: Encoded, places: Sequence[int]) -> Encoded:
     """Select texts by position, from either form of embeddings."""
     if not isinstance(embeddings, tuple):
         return embeddings[np.asarray(places, dtype=np.int64)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
@@ -101,8 +102,8 @@ class CrossEncoderModel(nn.Module):
             doc_length=config.doc_length,
         )
 
-    def score_batch(self, batch: TokenBatch) -> Tensor:
-        """Score a batch of pairs, with gradients: raw scores ``[pairs]``, float32."""
+    def score_batch(self, batch: TokenBatch) -> Float[Tensor, " pairs"]:
+        """Score a batch of pairs, with gradients: raw scores, float32."""
         logits = self.backbone(**batch.inputs()).logits.float()
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]
@@ -131,8 +132,10 @@ class CrossEncoderModel(nn.Module):
         return ScoreOutput(self.score_tokenized(pairs, progress=progress), tuple(len(item) for item in lists))
 
     @torch.inference_mode()
-    def score_tokenized(self, pairs: Sequence[TokenizedText], *, progress: Progress | None = None) -> Tensor:
-        """Score pairs that are token ids already: ``[pairs]``, float32, on the CPU."""
+    def score_tokenized(
+        self, pairs: Sequence[TokenizedText], *, progress: Progress | None = None
+    ) -> Float[Tensor, " pairs"]:
+        """Score pairs that are token ids already; float32, on the CPU."""
         scores = torch.zeros(len(pairs))
         tokenizer = self.tokenizer
         for positions, values in run_in_batches(

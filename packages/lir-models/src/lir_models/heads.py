@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.config import Activation, BiEncoderConfig, DenseLayer
@@ -28,7 +29,7 @@ class Dense(nn.Module):
         if layer.residual and layer.in_features != layer.out_features:
             self.residual = nn.Linear(layer.in_features, layer.out_features, bias=False)
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, values: Float[Tensor, "*batch in_features"]) -> Float[Tensor, "*batch out_features"]:
         """Return ``activation(W x + b)``, plus the residual where the layer has one; any leading axes."""
         result = ACTIVATIONS[self.layer.activation](self.linear(values))
         if not self.layer.residual:

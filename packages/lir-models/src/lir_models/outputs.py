@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from jaxtyping import Float
 from torch import Tensor
 
 from lir_models.errors import InputError
@@ -14,14 +15,14 @@ class ScoreOutput:
     """Scores of documents for one query or several.
 
     Args:
-        scores: One float32 score a document, query after query ``[sum of num_docs]``, on the CPU.
+        scores: One float32 score a document, query after query, on the CPU; ``docs`` is the sum of ``num_docs``.
         num_docs: Documents of each query.
     """
 
-    scores: Tensor
+    scores: Float[Tensor, " docs"]
     num_docs: tuple[int, ...]
 
-    def per_query(self) -> tuple[Tensor, ...]:
+    def per_query(self) -> tuple[Float[Tensor, " docs_of_query"], ...]:
         """Return each query's scores by themselves."""
         return self.scores.split(self.num_docs)
 
@@ -62,7 +63,7 @@ def as_lists(
     return list(query), [list(item) for item in docs]
 
 
-def ranking(scores: Tensor, docs: Sequence[str], top_k: int | None) -> list[RankedDocument]:
+def ranking(scores: Float[Tensor, " docs"], docs: Sequence[str], top_k: int | None) -> list[RankedDocument]:
     """Order documents by score, best first; of equal scores the earlier document comes first."""
     order: list[int] = scores.argsort(descending=True, stable=True)[:top_k].tolist()
     return [RankedDocument(index, float(scores[index]), docs[index]) for index in order]

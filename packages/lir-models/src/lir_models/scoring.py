@@ -3,27 +3,32 @@
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lir_models.config import SimilarityFunction
 
 
-def similarity(queries: Tensor, docs: Tensor, function: SimilarityFunction = "dot") -> Tensor:
+def similarity(
+    queries: Float[Tensor, "queries dim"], docs: Float[Tensor, "docs dim"], function: SimilarityFunction = "dot"
+) -> Float[Tensor, "queries docs"]:
     """Compare every query with every document.
 
     Args:
-        queries: Query embeddings ``[queries, dim]``.
-        docs: Document embeddings ``[docs, dim]``.
+        queries: Query embeddings.
+        docs: Document embeddings.
         function: ``dot``, ``cosine``, or ``l2``, the negative Euclidean distance.
 
     Returns:
-        Scores ``[queries, docs]``, float32; larger is better.
+        Scores, float32; larger is better.
     """
     return _SIMILARITIES[function](queries.float(), docs.float())
 
 
-def pairwise_similarity(queries: Tensor, docs: Tensor, function: SimilarityFunction = "dot") -> Tensor:
-    """Compare the n-th query with the n-th document: ``[n, dim]`` twice gives ``[n]``."""
+def pairwise_similarity(
+    queries: Float[Tensor, "pairs dim"], docs: Float[Tensor, "pairs dim"], function: SimilarityFunction = "dot"
+) -> Float[Tensor, " pairs"]:
+    """Compare the n-th query with the n-th document."""
     queries, docs = queries.float(), docs.float()
     if function == "l2":
         return -torch.linalg.vector_norm(queries - docs, dim=-1)
@@ -32,19 +37,24 @@ def pairwise_similarity(queries: Tensor, docs: Tensor, function: SimilarityFunct
     return (queries * docs).sum(dim=-1)
 
 
-def max_sim(query: Tensor, vectors: Tensor, lengths: Tensor, function: SimilarityFunction = "dot") -> Tensor:
+def max_sim(
+    query: Float[Tensor, "q_tokens dim"],
+    vectors: Float[Tensor, "total dim"],
+    lengths: Int[Tensor, " docs"],
+    function: SimilarityFunction = "dot",
+) -> Float[Tensor, " docs"]:
     """Sum, over a query's tokens, the best match in each document.
 
     Documents lie packed: the first ``lengths[0]`` rows of ``vectors`` are the first document, and so on.
 
     Args:
-        query: Token embeddings of one query ``[query tokens, dim]``.
-        vectors: Token embeddings of all documents ``[sum of lengths, dim]``.
-        lengths: Tokens in each document ``[docs]``, at least one.
+        query: Token embeddings of one query.
+        vectors: Token embeddings of all documents; ``total`` is the sum of the lengths.
+        lengths: Tokens in each document, at least one.
         function: How two tokens are compared.
 
     Returns:
-        Scores ``[docs]``, float32.
+        One float32 score a document.
 
     References:
         Khattab and Zaharia (2020), *ColBERT*, equation 3. https://arxiv.org/abs/2004.12832
@@ -52,7 +62,7 @@ def max_sim(query: Tensor, vectors: Tensor, lengths: Tensor, function: Similarit
     return torch.segment_reduce(similarity(vectors, query, function), "max", lengths=lengths, axis=0).sum(dim=1)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def _unit(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     return torch.nn.functional.normalize(vectors, dim=-1, eps=1e-12)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from lir_models.errors import CheckpointError, InputError
@@ -23,11 +24,11 @@ class TokenizedText:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Padded token ids, ready for a backbone; all tensors are ``[texts, length]``."""
+    """Padded token ids, ready for a backbone."""
 
-    input_ids: Tensor
-    attention_mask: Tensor
-    token_type_ids: Tensor | None = None
+    input_ids: Int[Tensor, "texts length"]
+    attention_mask: Int[Tensor, "texts length"]
+    token_type_ids: Int[Tensor, "texts length"] | None = None
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lir_models.tokenization import TokenBatch, TokenizedText
@@ -17,16 +18,16 @@ class TrainBatch:
     Args:
         queries: Token ids of the queries; None for a cross-encoder.
         docs: Token ids of all documents, query after query; of a cross-encoder, of all pairs.
-        targets: What is to be learnt ``[queries, docs]``.
-        mask: Whether there is a document ``[queries, docs]``.
-        doc_keys: Equal numbers for equal documents ``[all docs]``.
+        targets: What is to be learnt.
+        mask: Whether there is a document.
+        doc_keys: Equal numbers for equal documents.
     """
 
     queries: TokenBatch | None
     docs: TokenBatch
-    targets: Tensor
-    mask: Tensor
-    doc_keys: Tensor
+    targets: Float[Tensor, "queries docs"]
+    mask: Bool[Tensor, "queries docs"]
+    doc_keys: Int[Tensor, " all_docs"]
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Self:
         """Return the batch on a device."""
@@ -97,4 +98,4 @@ class ScoredRankings:
 
     query_ids: Sequence[str]
     doc_ids: Sequence[Sequence[str]]
-    scores: Sequence[Tensor]
+    scores: Sequence[Float[Tensor, " docs"]]

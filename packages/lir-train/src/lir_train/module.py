@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Bool, Float
 from lightning import LightningModule
 from torch import Tensor
 
@@ -89,7 +90,7 @@ class LightningIRModule(LightningModule):
     def loss_input(self, batch: TrainBatch) -> LossInput:
         """Score a training batch."""
 
-    def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: TrainBatch, batch_idx: int) -> Float[Tensor, ""]:
         """Return the weighted sum of the losses; each is logged by its name."""
         del batch_idx
         scored = self.loss_input(batch)
@@ -157,6 +158,6 @@ def _default_optimizer(parameters: Iterable[torch.nn.Parameter]) -> torch.optim.
     return torch.optim.AdamW(parameters, lr=2e-5)
 
 
-def padded(scores: Tensor, mask: Tensor) -> Tensor:
-    """Lay scores of documents, query after query, out as ``[queries, docs]``."""
+def padded(scores: Float[Tensor, " all_docs"], mask: Bool[Tensor, "queries docs"]) -> Float[Tensor, "queries docs"]:
+    """Lay scores of documents, query after query, out as a table."""
     return torch.zeros(mask.shape, device=scores.device, dtype=scores.dtype).masked_scatter(mask, scores)

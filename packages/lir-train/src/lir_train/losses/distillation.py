@@ -1,6 +1,7 @@
 """Losses that learn a teacher's scores."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from lir_train.losses.loss import LossFunction, LossInput, check_temperature, masked_mean, ordered_pairs
@@ -16,7 +17,7 @@ class SupervisedMarginMSE(LossFunction):
         Distillation*. https://arxiv.org/abs/2010.02666
     """
 
-    def compute(self, batch: LossInput) -> Tensor:
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss."""
         score, target, is_before = ordered_pairs(batch)
         return masked_mean((score - target) ** 2, is_before)
@@ -35,7 +36,7 @@ class KLDivergence(LossFunction):
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
 
-    def compute(self, batch: LossInput) -> Tensor:
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss."""
         # A large negative number, not -inf: the difference of two infinities is no number.
         missing = torch.finfo(torch.float32).min

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lir_train.errors import ArgumentError
@@ -46,7 +47,7 @@ class InBatchCrossEntropy(LossFunction):
         self.max_num_neg_samples = max_num_neg_samples
         self.temperature = check_temperature(self, temperature)
 
-    def compute(self, batch: LossInput) -> Tensor:
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss; the batch must have ``all_scores``."""
         assert batch.all_scores is not None
         owner, place = batch.mask.nonzero(as_tuple=True)
@@ -70,7 +71,7 @@ class InBatchCrossEntropy(LossFunction):
         return torch.nn.functional.cross_entropy(scores, positive.int().argmax(dim=1))
 
 
-def _draw(mask: Tensor, count: int) -> Tensor:
+def _draw(mask: Bool[Tensor, "queries docs"], count: int) -> Bool[Tensor, "queries docs"]:
     """Keep so many true places of each row, at random."""
     order = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1.0)
     kept = torch.zeros_like(mask).scatter(1, order.topk(min(count, mask.shape[1]), dim=1).indices, True)

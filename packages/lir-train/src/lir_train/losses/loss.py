@@ -4,9 +4,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lir_train.errors import ArgumentError
+
+Pairs = Float[Tensor, "queries docs docs"]
 
 
 @dataclass(frozen=True)
@@ -14,19 +17,19 @@ class LossInput:
     """Scores and targets of a batch.
 
     Args:
-        scores: Of each query's own documents ``[queries, docs]``, float32.
-        targets: What is to be learnt of them, larger is better ``[queries, docs]``.
-        mask: Whether there is a document; queries may have different numbers of them ``[queries, docs]``.
-        all_scores: Of each query with every document of the batch ``[queries, all docs]``, the documents in the order
-            in which ``mask`` is true; None for a cross-encoder, which would have to read every pair.
-        doc_keys: Equal numbers for equal documents ``[all docs]``.
+        scores: Of each query's own documents, float32.
+        targets: What is to be learnt of them, larger is better.
+        mask: Whether there is a document; queries may have different numbers of them.
+        all_scores: Of each query with every document of the batch, the documents in the order in which ``mask`` is
+            true; None for a cross-encoder, which would have to read every pair.
+        doc_keys: Equal numbers for equal documents.
     """
 
-    scores: Tensor
-    targets: Tensor
-    mask: Tensor
-    all_scores: Tensor | None = None
-    doc_keys: Tensor | None = None
+    scores: Float[Tensor, "queries docs"]
+    targets: Float[Tensor, "queries docs"]
+    mask: Bool[Tensor, "queries docs"]
+    all_scores: Float[Tensor, "queries all_docs"] | None = None
+    doc_keys: Int[Tensor, " all_docs"] | None = None
 
 
 class LossFunction(ABC):
@@ -36,8 +39,8 @@ class LossFunction(ABC):
     needs_all_scores = False
 
     @abstractmethod
-    def compute(self, batch: LossInput) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
+        """Return the mean loss of a batch."""
 
 
 def check_temperature(loss: LossFunction, temperature: float) -> float:
@@ -47,16 +50,13 @@ def check_temperature(loss: LossFunction, temperature: float) -> float:
     return temperature
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, ""]:
     """Return the mean of the values where the mask is true; 0 where it is nowhere."""
     return torch.where(mask, values, 0.0).sum() / mask.sum().clamp(min=1)
 
 
-def ordered_pairs(batch: LossInput) -> tuple[Tensor, Tensor, Tensor]:
-    """Return score and target differences of documents i and j of a query, and where i should come before j.
-
-    All are ``[queries, docs, docs]``.
-    """
+def ordered_pairs(batch: LossInput) -> tuple[Pairs, Pairs, Bool[Tensor, "queries docs docs"]]:
+    """Return score and target differences of documents i and j of a query, and where i should come before j."""
     score = batch.scores.unsqueeze(2) - batch.scores.unsqueeze(1)
     target = batch.targets.unsqueeze(2) - batch.targets.unsqueeze(1)
     there = batch.mask.unsqueeze(2) & batch.mask.unsqueeze(1)

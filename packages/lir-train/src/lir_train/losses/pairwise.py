@@ -1,5 +1,6 @@
 """Losses over pairs of a query's documents."""
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_train.losses.loss import LossFunction, LossInput, check_temperature, masked_mean, ordered_pairs
@@ -20,7 +21,7 @@ class RankNet(LossFunction):
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
 
-    def compute(self, batch: LossInput) -> Tensor:
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss."""
         score, _, is_before = ordered_pairs(batch)
         return masked_mean(nn.functional.softplus(-score / self.temperature), is_before)
