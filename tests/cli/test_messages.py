@@ -205,6 +205,18 @@ MISTAKES = {
         1,
         "BiEncoderConfig.query_length is 0; it must be at least 1, or None for no limit.",
     ),
+    "no length of the training": (["train", "--config", "endless.yaml"], 2, "does not say how long to train"),
+    "no output": (
+        ["train", "--config", "train.yaml", "--model", "BACKBONE"],
+        2,
+        "--output is missing, and without it the trained model would be lost.",
+    ),
+    "a list for a key": (
+        ["train", "--config", "train.yaml", "--trainer", "[1]"],
+        2,
+        "trainer: [1] has no keys and values.",
+    ),
+    "a seed that is none": (["train", "--config", "train.yaml", "--seed_everything", "x"], 2, "seed_everything is 'x'"),
     "no model": (["train", "--config", "data.yaml"], 2, "The configuration has no 'model'."),
     "no class": (
         ["train", "--config", "train.yaml", "--model", "x", "--model.class_path", "null"],
@@ -226,7 +238,8 @@ def mistakes(lir: Lir, collection: Path, backbone: Path) -> Path:
     model = (
         "model: {class_path: %s, init_args: {model_name_or_path: ./nowhere, loss_functions: [{class_path: RankNet}]}}\n"
     )
-    Path("train.yaml").write_text(model % "BiEncoderModule" + data % "dataset")
+    Path("endless.yaml").write_text("trainer:\n" + model % "BiEncoderModule" + data % "dataset")
+    Path("train.yaml").write_text("trainer: {max_steps: 1}\n" + model % "BiEncoderModule" + data % "dataset")
     Path("key.yaml").write_text(model % "BiEncoderModule" + data % "datset")
     Path("class.yaml").write_text(model % "BiEncoderModul" + data % "dataset")
     Path("top.yaml").write_text("modle: {}\n")

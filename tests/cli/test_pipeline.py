@@ -103,6 +103,33 @@ def test_the_papers_files_train_index_search_and_rerank(lir: Lir, collection: Pa
     assert read_run("again.trec")["q0"] == pytest.approx(read_run("run.trec")["q0"], rel=1e-4)
 
 
+def test_the_recipes_of_nfcorpus_run(lir: Lir, collection: Path, backbone: Path) -> None:
+    for name, dataset in (
+        ("nfcorpus-train", {"tuples_dataset": "qrels.txt", "docs": "docs.tsv", "queries": "queries.tsv"}),
+        (
+            "nfcorpus-train-cross-encoder",
+            {"run_path_or_id": "first.trec", "docs": "docs.tsv", "queries": "queries.tsv", "qrels": "qrels.txt"},
+        ),
+    ):
+        substitutes = [
+            word for key, value in dataset.items() for word in (f"--data.train_dataset.init_args.{key}", value)
+        ]
+        trained = lir(
+            "train", "--config", CONFIGS / f"{name}.yaml", "--model", backbone, "--trainer.max_steps", 2, *substitutes,
+            "--output", name,
+        )  # fmt: skip
+        assert (trained.code, Path(name, "lir.json").is_file()) == (0, True), trained.err
+    done = lir(
+        "rerank", "--model", "nfcorpus-train-cross-encoder", "--run", "first.trec", *TEXTS, "--docs", "docs.tsv", "-m", "RR",
+    )  # fmt: skip
+    assert done.out.startswith("measure\tvalue\nfirst/RR\t")
+
+
+def test_every_configuration_is_run_by_a_test() -> None:
+    named = Path(__file__).read_text()
+    assert [path.name for path in sorted(CONFIGS.glob("*.yaml")) if f'"{path.stem}' not in named] == []
+
+
 def test_a_trained_cross_encoder_reranks(lir: Lir, collection: Path, backbone: Path) -> None:
     Path("ce.yaml").write_text(
         "model: {class_path: lightning_ir.CrossEncoderModule, init_args: {loss_functions: [{class_path: RankNet}]}}\n"

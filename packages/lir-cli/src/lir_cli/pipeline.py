@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
 from lir_cli.output import Progress, quiet_libraries, say
-from lir_cli.settings import Mapped, check_arguments, resolve_classes
+from lir_cli.settings import Mapped, check_arguments, resolve_classes, short_name
 from lir_models import detect
 from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
 
@@ -31,9 +31,9 @@ class Pipeline:
         settings = {key: resolve_classes(value, key) for key, value in settings.items()}
         trainer = {"logger": False} | settings.get("trainer", {})
         check_arguments(LightningIRTrainer, trainer, "trainer")
-        if stage != "fit":
-            trainer |= {"enable_checkpointing": False}
-        elif not {"max_steps", "max_epochs", "max_time"} & set(trainer):
+        # Lightning's own default is a folder 'checkpoints' wherever one happens to be.
+        trainer.setdefault("enable_checkpointing", _has_callback(trainer, "ModelCheckpoint"))
+        if stage == "fit" and not {"max_steps", "max_epochs", "max_time"} & set(trainer):
             raise SettingsError(
                 "The configuration does not say how long to train.", hint="for instance --trainer.max_epochs 1"
             )
@@ -52,7 +52,7 @@ class Pipeline:
         if settings.get("seed_everything") is not None:
             from lightning import seed_everything
 
-            seed_everything(int(settings["seed_everything"]), verbose=False)
+            seed_everything(settings["seed_everything"], verbose=False)
         self.trainer: LightningIRTrainer = trainer_blueprint.make()
         self.callbacks.append(_ProgressCallback(stage))
 
@@ -86,6 +86,11 @@ class Pipeline:
         if self._optimizer:
             module.set_optimizer(self._optimizer.make, self._scheduler.make if self._scheduler else None)
         return getattr(self.trainer, self.stage)(module, self.data), module
+
+
+def _has_callback(trainer: Mapped, name: str) -> bool:
+    callbacks = trainer.get("callbacks") or []
+    return any(short_name(item) == name for item in (callbacks if isinstance(callbacks, list) else [callbacks]))
 
 
 class _ProgressCallback(Callback):

@@ -55,11 +55,19 @@ def read_yaml(files: Sequence[str]) -> Mapped:
 
 
 def _with_class(key: str, value: Any) -> Any:
-    """Spell out the short forms: a class's name alone, and data, which has one class."""
+    """Spell out the short forms: nothing at all, a class's name alone, and data, which has one class."""
+    if key == "seed_everything":
+        if value is not None and type(value) is not int:
+            raise SettingsError(f"seed_everything is {value!r}; it must be a whole number.")
+        return value
+    if value is None:
+        return {}
     if key in ("model", "data", "optimizer", "lr_scheduler") and isinstance(value, str):
         return {"class_path": value}
     if key == "data" and isinstance(value, dict) and "class_path" not in value:
         return {"class_path": "LightningIRDataModule", "init_args": value}
+    if not isinstance(value, dict):
+        raise SettingsError(f"{key}: {value!r} has no keys and values.")
     return value
 
 

@@ -1,7 +1,6 @@
 """``lir train``."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -41,7 +40,10 @@ def command(
 
     from lir_cli.pipeline import Pipeline
 
-    result: Any = Pipeline(settings, "fit").run()
+    pipeline = Pipeline(settings, "fit")
+    if output is None and not pipeline.trainer.checkpoint_callbacks:
+        raise SettingsError("--output is missing, and without it the trained model would be lost.")
+    _, module = pipeline.run()
     if output is not None:
-        result[1].save_pretrained(output, overwrite=overwrite)
+        module.save_pretrained(output, overwrite=overwrite)
         say(f"The model is in {output}")
