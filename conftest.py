@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,43 @@ def has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def tiny_bert() -> Callable[..., Path]:
+    """What saves a random BERT of two layers and 32 dimensions with its tokenizer, and returns the folder."""
+
+    def save(
+        folder: Path,
+        architecture: str = "BertModel",
+        *,
+        words: Sequence[str],
+        length: int = 32,
+        seed: int = 0,
+        **options,
+    ) -> Path:
+        import torch
+        import transformers
+
+        folder.mkdir(parents=True)
+        vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+        (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+        tokenizer = transformers.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=length)
+        tokenizer.save_pretrained(folder)
+        torch.manual_seed(seed)
+        config = transformers.BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=48,
+            max_position_embeddings=length,
+            **options,
+        )
+        getattr(transformers, architecture)(config).save_pretrained(folder)
+        return folder
+
+    return save
 
 
 @pytest.fixture(scope="session")

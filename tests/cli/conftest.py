@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
 
 from lir_cli.main import main
 
@@ -36,34 +34,17 @@ def lir(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     return run
 
 
-def _model(folder: Path, architecture: type) -> Path:
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=32).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=15,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=32,
-        num_labels=1,
-    )
-    architecture(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
     """A plain backbone."""
-    return _model(tmp_path_factory.mktemp("models") / "backbone", BertModel)
+    return tiny_bert(tmp_path_factory.mktemp("models") / "backbone", words=WORDS)
 
 
 @pytest.fixture(scope="session")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def classifier(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
     """A cross-encoder."""
-    return _model(tmp_path_factory.mktemp("models") / "classifier", BertForSequenceClassification)
+    folder = tmp_path_factory.mktemp("models") / "classifier"
+    return tiny_bert(folder, "BertForSequenceClassification", words=WORDS, num_labels=1)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Tiny random models, made anew for each session."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    BertModel,
-    BertTokenizerFast,
-    LlamaConfig,
-    LlamaModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
 WORDS = [
     "the",
@@ -43,63 +36,37 @@ WORDS = [
 ]
 
 
-def save_tokenizer(folder: Path) -> int:
-    """Save a word-piece tokenizer of a few words; return the size of its vocabulary."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *WORDS,
-        *"abcdefghijklmnopqrstuvwxyz",
-        *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
-    ]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
-    return len(vocabulary)
-
-
-def tiny_config(vocabulary: int, **options: object) -> BertConfig:
-    """Return the config of a two-layer BERT of 32 dimensions."""
-    return BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=64,
-        initializer_range=0.2,  # with the usual 0.02, all texts have nearly the same score
-        **options,
-    )
+# Words fall into letters where they are not known.
+VOCABULARY = [*WORDS, *"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
 
 
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def random_bert(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Callable[..., Path]:
+    """What makes a random model; with the usual initializer range of 0.02, all texts would have nearly the same score."""
+
+    def make(name: str, architecture: str, **options: object) -> Path:
+        folder = tmp_path_factory.mktemp("models") / name
+        return tiny_bert(folder, architecture, words=VOCABULARY, length=64, initializer_range=0.2, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def backbone(random_bert: Callable[..., Path]) -> Path:
     """A plain backbone."""
-    folder = tmp_path_factory.mktemp("models") / "backbone"
-    torch.manual_seed(0)
-    BertModel(tiny_config(save_tokenizer(folder))).save_pretrained(folder)
-    return folder
+    return random_bert("backbone", "BertModel")
 
 
 @pytest.fixture(scope="session")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def classifier(random_bert: Callable[..., Path]) -> Path:
     """A sequence classifier of one label."""
-    folder = tmp_path_factory.mktemp("models") / "classifier"
-    torch.manual_seed(1)
-    BertForSequenceClassification(tiny_config(save_tokenizer(folder), num_labels=1)).save_pretrained(folder)
-    return folder
+    return random_bert("classifier", "BertForSequenceClassification", num_labels=1, seed=1)
 
 
 @pytest.fixture(scope="session")
-def two_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_labels(random_bert: Callable[..., Path]) -> Path:
     """A sequence classifier of two labels, not relevant and relevant."""
-    folder = tmp_path_factory.mktemp("models") / "two-labels"
-    torch.manual_seed(2)
-    BertForSequenceClassification(tiny_config(save_tokenizer(folder), num_labels=2)).save_pretrained(folder)
-    return folder
+    return random_bert("two-labels", "BertForSequenceClassification", num_labels=2, seed=2)
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,17 @@
 """A tiny random model and a tiny collection to train it on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 WORDS = ["red", "blue", "green", "black", "white", "one", "two", "three", "four", "five"]
 
 
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer BERT of 32 dimensions that knows ten words."""
-    folder = tmp_path_factory.mktemp("models") / "backbone"
-    folder.mkdir()
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=32).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=15,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        max_position_embeddings=32,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+def backbone(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
+    """A plain backbone."""
+    return tiny_bert(tmp_path_factory.mktemp("models") / "backbone", words=WORDS)
 
 
 @pytest.fixture

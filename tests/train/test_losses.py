@@ -88,6 +88,8 @@ def test_in_batch_cross_entropy_equals_its_equation(
     ]
     values = []
     for row, (start, count) in enumerate(zip(starts, counts, strict=True)):
+        if not batch.targets[row, :count].any():
+            continue
         mine = set(range(start, start + count))
         foreign = set(best) - mine if others == "first" else set(range(sum(counts))) - mine
         chosen = {best[row]} | foreign | (mine if own == "all" or others == "all_and_non_first" else set())
@@ -99,13 +101,22 @@ def test_in_batch_cross_entropy_equals_its_equation(
 
 def test_the_same_document_of_another_query_is_no_negative() -> None:
     batch = random_batch(0, [1, 1])
-    same = LossInput(batch.scores, batch.targets, batch.mask, batch.all_scores, torch.tensor([0, 0]))
+    same = LossInput(batch.scores, torch.ones(2, 1), batch.mask, batch.all_scores, torch.tensor([0, 0]))
     assert InBatchCrossEntropy().compute(same).item() == 0.0
+
+
+def test_a_batch_without_a_relevant_document_teaches_in_batch_cross_entropy_nothing() -> None:
+    batch = random_batch(0, [2, 1])
+    scores = batch.all_scores.clone().requires_grad_()
+    value = InBatchCrossEntropy().compute(LossInput(batch.scores, torch.zeros(2, 2), batch.mask, scores))
+    value.backward()
+    assert value.item() == 0.0
+    assert not scores.grad.any()
 
 
 def test_negatives_can_be_limited() -> None:
     batch = random_batch(0, [1] * 20)
-    even = LossInput(batch.scores, batch.targets, batch.mask, torch.zeros(20, 20), torch.arange(20))
+    even = LossInput(batch.scores, torch.ones(20, 1), batch.mask, torch.zeros(20, 20), torch.arange(20))
     assert InBatchCrossEntropy(max_num_neg_samples=3).compute(even).item() == pytest.approx(math.log(4))
 
 

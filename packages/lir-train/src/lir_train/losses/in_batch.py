@@ -7,14 +7,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lir_train.errors import ArgumentError
-from lir_train.losses.loss import LossFunction, LossInput, check_temperature
+from lir_train.losses.loss import LossFunction, LossInput, check_temperature, masked_mean
 
 
 class InBatchCrossEntropy(LossFunction):
     r"""Cross entropy of each query's best document against its own others and the other queries' documents.
 
     :math:`-\log \frac{\exp(s_+ / \tau)}{\sum_j \exp(s_j / \tau)}`, the mean over queries. The best document is the one
-    of the highest target. A document of another query that is the same document as one of the query's own is left out.
+    of the highest target; a query whose targets are all 0 has none, and is left out. A document of another query that is
+    the same document as one of the query's own is no negative.
 
     Args:
         pos_sampling_technique: Which of its own documents a query is given: ``all`` or just the best, ``first``.
@@ -68,7 +69,8 @@ class InBatchCrossEntropy(LossFunction):
         if self.pos_sampling_technique == "all" or self.neg_sampling_technique == "all_and_non_first":
             chosen = chosen | own
         scores = (batch.all_scores / self.temperature).masked_fill(~chosen, -torch.inf)
-        return torch.nn.functional.cross_entropy(scores, positive.int().argmax(dim=1))
+        losses = torch.nn.functional.cross_entropy(scores, positive.int().argmax(dim=1), reduction="none")
+        return masked_mean(losses, (batch.targets.masked_fill(~batch.mask, 0.0) != 0).any(dim=1))
 
 
 def _draw(mask: Bool[Tensor, "queries docs"], count: int) -> Bool[Tensor, "queries docs"]:
