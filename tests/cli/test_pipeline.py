@@ -53,6 +53,16 @@ def test_a_query_at_the_terminal_is_answered_with_text(lir: Lir, collection: Pat
     assert len(lines) == 4
 
 
+def test_an_index_answers_from_another_folder(
+    lir: Lir, collection: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(backbone.parent)
+    indexed = lir("index", "--model", backbone.name, "--docs", collection / "docs.tsv", "--index", collection / "idx")
+    assert indexed.code == 0, indexed.err
+    monkeypatch.chdir(collection)
+    assert "two two" in lir("search", "--index", "idx", "two", "-k", 10).out
+
+
 def test_score_prints_a_line_a_document(lir: Lir, backbone: Path) -> None:
     result = lir("score", "--model", backbone, "red", "red red", "blue")
     expected = BiEncoderModel.from_pretrained(backbone).score("red", ["red red", "blue"]).scores
@@ -104,16 +114,9 @@ def test_the_papers_files_train_index_search_and_rerank(lir: Lir, collection: Pa
 
 
 def test_the_recipes_of_nfcorpus_run(lir: Lir, collection: Path, backbone: Path) -> None:
-    for name, dataset in (
-        ("nfcorpus-train", {"tuples_dataset": "qrels.txt", "docs": "docs.tsv", "queries": "queries.tsv"}),
-        (
-            "nfcorpus-train-cross-encoder",
-            {"run_path_or_id": "first.trec", "docs": "docs.tsv", "queries": "queries.tsv", "qrels": "qrels.txt"},
-        ),
-    ):
-        substitutes = [
-            word for key, value in dataset.items() for word in (f"--data.train_dataset.init_args.{key}", value)
-        ]
+    dataset = {"run_path_or_id": "first.trec", "docs": "docs.tsv", "queries": "queries.tsv", "qrels": "qrels.txt"}
+    substitutes = [word for key, value in dataset.items() for word in (f"--data.train_dataset.init_args.{key}", value)]
+    for name in ("nfcorpus-train", "nfcorpus-train-cross-encoder"):
         trained = lir(
             "train", "--config", CONFIGS / f"{name}.yaml", "--model", backbone, "--trainer.max_steps", 2, *substitutes,
             "--output", name,

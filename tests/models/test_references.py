@@ -64,6 +64,13 @@ def test_a_local_folder_comes_before_the_hub(
         detect("some-org/some-model")
 
 
+def test_a_model_of_a_folder_is_named_by_the_way_to_it_from_anywhere(
+    backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(backbone.parent)
+    assert BiEncoderModel.from_pretrained(backbone.name).name == str(backbone.resolve())
+
+
 def test_a_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_text("")
     with pytest.raises(ModelNotFoundError, match=r"is a file; a model is a folder with a config.json"):

@@ -19,7 +19,7 @@ from lir_models.errors import CheckpointError, WrongModelKindError
 from lir_models.heads import Dense, dense_layers
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.pooling import pool
-from lir_models.references import resolve
+from lir_models.references import full_name, resolve
 from lir_models.scoring import max_sim, similarity
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
@@ -95,7 +95,7 @@ class BiEncoderModel(nn.Module):
             found = None
         tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
         backbone = load_backbone(folder, trust_remote_code=trust_remote_code)
-        model = cls(backbone, tokenizer, config or found or BiEncoderConfig(), name=str(name_or_path))
+        model = cls(backbone, tokenizer, config or found or BiEncoderConfig(), name=full_name(name_or_path))
         if found is not None and isinstance(found.projection, tuple) and found.projection == model.config.projection:
             model._load_heads(folder)
         return model.to(device or default_device()).eval()

@@ -19,7 +19,7 @@ from lir_models.errors import WrongModelKindError
 from lir_models.families.mono import MonoConfig
 from lir_models.heads import ACTIVATIONS
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
-from lir_models.references import resolve
+from lir_models.references import full_name, resolve
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
 
@@ -79,7 +79,7 @@ class CrossEncoderModel(nn.Module):
         rule = config or found or MonoConfig()
         tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
         backbone = load_backbone(folder, classifier_labels=rule.num_labels, trust_remote_code=trust_remote_code)
-        return cls(backbone, tokenizer, rule, name=str(name_or_path)).to(device or default_device()).eval()
+        return cls(backbone, tokenizer, rule, name=full_name(name_or_path)).to(device or default_device()).eval()
 
     @property
     def device(self) -> torch.device:

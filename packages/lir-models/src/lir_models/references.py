@@ -38,6 +38,12 @@ def resolve(name_or_path: str | Path, *, weights: bool = True) -> Path:
     return _hub_folder(text, weights=weights)
 
 
+def full_name(name_or_path: str | Path) -> str:
+    """Return a name that leads to the same model from any folder: of a local one, the absolute path."""
+    folder = Path(name_or_path).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else str(name_or_path)
+
+
 def _package_folder(package: str) -> Path:
     # find_spec does not run the package's code, but a dotted name would run its parents'.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None

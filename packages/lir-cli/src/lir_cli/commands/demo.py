@@ -46,8 +46,10 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
 
     from lir_cli.commands.search import answer
     from lir_index import Index
+    from lir_models.references import full_name
 
-    if not (folder / "index" / "index.json").is_file() or Index.open(folder / "index").metadata["model"] != model:
+    is_built = (folder / "index" / "index.json").is_file()
+    if not is_built or Index.open(folder / "index").metadata["model"] != full_name(model):
         _collection(folder)
         _index(folder, model)
     answer(Index.open(folder / "index"), model, ask, k, str(folder / "docs.jsonl"))
