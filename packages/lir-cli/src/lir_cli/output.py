@@ -9,21 +9,26 @@ from typing import Any
 
 import click
 
+# Two or three lines of a terminal: enough to tell whether a hit is worth reading.
+_LONGEST_CELL = 280
+
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table: drawn on a terminal, tab-separated for a program."""
+    """Print a table: drawn on a terminal, where long texts are cut, tab-separated and whole for a program."""
     texts = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [columns, *texts]:
             click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))  # an id is never cut
     for row in texts:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(
+            *(Text(cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL].rstrip()} …") for cell in row)
+        )
     Console().print(table)
 
 
