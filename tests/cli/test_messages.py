@@ -110,6 +110,11 @@ MISTAKES = {
         2,
         "is a cross-encoder",
     ),
+    "cross-encoder for a bi-encoder's module": (
+        ["train", "--config", "train.yaml", "--model", "CLASSIFIER"],
+        2,
+        "is a cross-encoder, and the module is a BiEncoderModule.",
+    ),
     "output exists": (["index", "--model", "BACKBONE", "--docs", "docs.tsv", "--index", "idx"], 1, "idx"),
     "run exists": (
         ["rerank", "--model", "BACKBONE", "--run", "first.trec", *TEXTS, "--output", "first.trec"],

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
-from lir_cli.output import Progress, quiet_libraries, say
+from lir_cli.output import quiet_libraries
+from lir_cli.progress import ProgressCallback
 from lir_cli.settings import Mapped, check_arguments, resolve_classes, short_name
 from lir_models import detect
 from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
@@ -29,15 +29,7 @@ class Pipeline:
             if key not in settings:
                 raise SettingsError(f"The configuration has no '{key}'.")
         settings = {key: resolve_classes(value, key) for key, value in settings.items()}
-        trainer = {"logger": False} | settings.get("trainer", {})
-        check_arguments(LightningIRTrainer, trainer, "trainer")
-        # Lightning's own default is a folder 'checkpoints' wherever one happens to be.
-        trainer.setdefault("enable_checkpointing", _has_callback(trainer, "ModelCheckpoint"))
-        if stage == "fit" and not {"max_steps", "max_epochs", "max_time"} & set(trainer):
-            raise SettingsError(
-                "The configuration does not say how long to train.", hint="for instance --trainer.max_epochs 1"
-            )
-        trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
+        trainer = _trainer_settings(settings.get("trainer") or {}, stage)
         self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule))
         self._optimizer = self._scheduler = None
         if settings.get("optimizer"):
@@ -54,7 +46,7 @@ class Pipeline:
 
             seed_everything(settings["seed_everything"], verbose=False)
         self.trainer: LightningIRTrainer = trainer_blueprint.make()
-        self.callbacks.append(_ProgressCallback(stage))
+        self.callbacks.append(ProgressCallback(stage))
 
     @property
     def callbacks(self) -> list[Any]:
@@ -69,6 +61,8 @@ class Pipeline:
             raise SettingsError("There is no model: name one by --model, or as model.init_args.model_name_or_path.")
         kind = detect(name)
         wants_cross = settings["class_path"].endswith("CrossEncoderModule")
+        if kind == "cross-encoder" and not wants_cross and self.stage in ("fit", "re_rank"):
+            raise SettingsError(f"'{name}' is a cross-encoder, and the module is a BiEncoderModule.")
         if kind == "cross-encoder" and not wants_cross:
             raise SettingsError(
                 f"'{name}' is a cross-encoder: it reads query and document together, so it neither indexes nor searches.",
@@ -88,55 +82,23 @@ class Pipeline:
         return getattr(self.trainer, self.stage)(module, self.data), module
 
 
+def _trainer_settings(settings: Mapped, stage: str) -> Mapped:
+    """Return a trainer's arguments, with what the command decides itself."""
+    check_arguments(LightningIRTrainer, settings, "trainer")
+    if stage == "fit" and not {"max_steps", "max_epochs", "max_time"} & set(settings):
+        raise SettingsError(
+            "The configuration does not say how long to train.", hint="for instance --trainer.max_epochs 1"
+        )
+    return {
+        "logger": False,
+        # Lightning's own default is a folder 'checkpoints' wherever one happens to be.
+        "enable_checkpointing": _has_callback(settings, "ModelCheckpoint"),
+        **settings,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+
+
 def _has_callback(trainer: Mapped, name: str) -> bool:
     callbacks = trainer.get("callbacks") or []
     return any(short_name(item) == name for item in (callbacks if isinstance(callbacks, list) else [callbacks]))
-
-
-class _ProgressCallback(Callback):
-    """Shows how far the work is; of several processes, the first."""
-
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
-        self._progress: Progress | None = None
-
-    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
-        """Count what there is, and let the module count what is done."""
-        if not trainer.is_global_zero:
-            return
-        datasets = trainer.datamodule.inference_datasets
-        unit = "queries" if self._stage == "search" else "docs"
-        total = sum(dataset.num_docs if self._stage == "re_rank" else len(dataset) for dataset in datasets)
-        total = -(-total // trainer.world_size)
-        done = trainer.datamodule.num_docs_done(datasets[0])
-        if done:
-            say(f"{done:,} documents were done before; going on from there.")
-        self._progress = Progress(self._stage.replace("_", "-"), total - done, unit)
-        pl_module.progress = self._progress.advance
-
-    def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
-        """Say how long it took."""
-        del trainer
-        pl_module.progress = None
-        if self._progress is not None:
-            self._progress.close()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Give the terminal back."""
-        del exception
-        self.on_predict_end(trainer, pl_module)
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Count the steps, if that can be known."""
-        del pl_module
-        self._progress = Progress("train", trainer.max_steps if trainer.max_steps > 0 else None, "steps")
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count a step."""
-        del trainer, pl_module, batch, batch_idx
-        if self._progress is not None:
-            self._progress.advance(1, lambda: f"loss {float(outputs['loss']):.4f}")
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Say how long it took."""
-        self.on_predict_end(trainer, pl_module)
