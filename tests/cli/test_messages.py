@@ -41,6 +41,11 @@ def test_the_version_names_every_package(lir: Lir) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "means"), [("fit", "train"), ("re_rank", "rerank")])
+def test_the_papers_names_of_stages_work(lir: Lir, name: str, means: str) -> None:
+    assert lir(name, "--help").out.replace(f"lir {name}", f"lir {means}") == lir(means, "--help").out
+
+
 def test_completion_knows_the_commands() -> None:
     environment = {"_LIR_COMPLETE": "bash_complete", "COMP_WORDS": "lir in", "COMP_CWORD": "1"}
     done = subprocess.run(

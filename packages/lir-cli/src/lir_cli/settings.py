@@ -50,11 +50,11 @@ def read_yaml(files: Sequence[str]) -> Mapped:
         for key in values:
             if key not in KEYS:
                 raise SettingsError(f"{name}: there is no key '{key}'.{did_you_mean(key, KEYS)}")
-        merged = merge(merged, {key: _with_class(key, value) for key, value in values.items()})
+        merged = merge(merged, {key: _spelled_out(key, value) for key, value in values.items()})
     return merged
 
 
-def _with_class(key: str, value: Any) -> Any:
+def _spelled_out(key: str, value: Any) -> Any:
     """Spell out the short forms: nothing at all, a class's name alone, and data, which has one class."""
     if key == "seed_everything":
         if value is not None and type(value) is not int:
@@ -105,7 +105,7 @@ def apply_overrides(settings: Mapped, arguments: Sequence[str], flags: Sequence[
             value = words.pop(0)
         keys = path.split(".")
         _set(settings, keys, _plain(path, value), path)
-        settings[keys[0]] = _with_class(keys[0], settings[keys[0]])
+        settings[keys[0]] = _spelled_out(keys[0], settings[keys[0]])
     return settings
 
 

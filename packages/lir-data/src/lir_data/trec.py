@@ -138,15 +138,10 @@ def in_order(scores: Mapping[str, float]) -> dict[str, float]:
 
     Scores are equal if they are so as float32, the type of models' scores and of what `write_run` writes.
     """
-    singles = as_float32(scores.values())
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite
+        singles = np.fromiter(scores.values(), np.float64).astype(np.float32)
     order = sorted(zip((-singles).tolist(), scores, strict=True))
     return {doc_id: scores[doc_id] for _, doc_id in order}
-
-
-def as_float32(scores: object) -> np.ndarray:
-    """Return scores as an array of float32; what is beyond its range is infinite."""
-    with np.errstate(over="ignore"):
-        return np.fromiter(scores, np.float64).astype(np.float32)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _catalogue_run(dataset_id: str) -> Run:

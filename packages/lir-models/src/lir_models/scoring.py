@@ -25,18 +25,6 @@ def similarity(
     return _SIMILARITIES[function](queries.float(), docs.float())
 
 
-def pairwise_similarity(
-    queries: Float[Tensor, "pairs dim"], docs: Float[Tensor, "pairs dim"], function: SimilarityFunction = "dot"
-) -> Float[Tensor, " pairs"]:
-    """Compare the n-th query with the n-th document."""
-    queries, docs = queries.float(), docs.float()
-    if function == "l2":
-        return -torch.linalg.vector_norm(queries - docs, dim=-1)
-    if function == "cosine":
-        queries, docs = _unit(queries), _unit(docs)
-    return (queries * docs).sum(dim=-1)
-
-
 def max_sim(
     query: Float[Tensor, "q_tokens dim"],
     vectors: Float[Tensor, "total dim"],
