@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lir_models import BiEncoderConfig, BiEncoderModel, CrossEncoderModel, DprConfig
 from lir_models import batching as batching_module
 from lir_models.batching import batches_by_length
 from lir_models.errors import InputError, ModelNotFoundError, OutputExistsError, WrongModelKindError
-from lir_models.scoring import max_sim
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +78,6 @@ def test_a_model_of_one_vector_a_token_scores_by_max_sim(backbone: Path, texts: 
             sum(max(float(token @ other) for other in vectors.astype(np.float64)) for token in query.astype(np.float64))
         )
     np.testing.assert_allclose(model.score(texts[0], texts).scores, expected, rtol=1e-5)
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(1, 4), st.sampled_from(["dot", "cosine", "l2"]))
-def test_max_sim_equals_its_equation(lengths: list[int], tokens: int, function: str) -> None:
-    random = np.random.default_rng(sum(lengths) + tokens)
-    query, vectors = random.normal(size=(tokens, 3)), random.normal(size=(sum(lengths), 3))
-    compare = {
-        "dot": lambda a, b: a @ b,
-        "cosine": lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b),
-        "l2": lambda a, b: -np.linalg.norm(a - b),
-    }[function]
-    starts = np.cumsum(lengths) - lengths
-    expected = [
-        sum(max(compare(token, vectors[row]) for row in range(start, start + length)) for token in query)
-        for start, length in zip(starts, lengths, strict=True)
-    ]
-    scores = max_sim(torch.tensor(query), torch.tensor(vectors), torch.tensor(lengths), function)
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 def test_several_queries_score_their_own_documents(model: BiEncoderModel, texts: list[str]) -> None:

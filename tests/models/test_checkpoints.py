@@ -85,8 +85,8 @@ def test_weights_that_are_missing_are_named(saved: Path) -> None:
 
 
 def test_a_dense_layer_of_another_width_is_named(saved: Path) -> None:
-    shutil.copy(saved / "model.safetensors", saved / "2_Dense" / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"A dense layer of .* does not fit its weights"):
+    shutil.copy(saved / "model.safetensors", saved / "lir_heads.safetensors")
+    with pytest.raises(CheckpointError, match=r"The head in .* does not fit its rule: it lacks layers.0.linear.weight"):
         BiEncoderModel.from_pretrained(saved)
 
 

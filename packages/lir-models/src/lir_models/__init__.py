@@ -8,31 +8,43 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lir_models.config import BiEncoderConfig, CrossEncoderConfig, DenseLayer
+from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import LirModelsError
+from lir_models.families.coil import CoilConfig, UniCoilConfig
+from lir_models.families.col import ColConfig
 from lir_models.families.dpr import DprConfig
 from lir_models.families.mono import MonoConfig
+from lir_models.families.mvr import MvrConfig
+from lir_models.families.splade import SpladeConfig
+from lir_models.fields import DenseLayer
 
 if TYPE_CHECKING:
     from lir_models.bi_encoder import BiEncoderModel
     from lir_models.cross_encoder import CrossEncoderModel
     from lir_models.loading import detect, load_model, read_config
     from lir_models.outputs import RankedDocument, ScoreOutput
+    from lir_models.registry import register_checkpoint
 
 __all__ = [
     "BiEncoderConfig",
     "BiEncoderModel",
+    "CoilConfig",
+    "ColConfig",
     "CrossEncoderConfig",
     "CrossEncoderModel",
     "DenseLayer",
     "DprConfig",
     "LirModelsError",
     "MonoConfig",
+    "MvrConfig",
     "RankedDocument",
     "ScoreOutput",
+    "SpladeConfig",
+    "UniCoilConfig",
     "detect",
     "load_model",
     "read_config",
+    "register_checkpoint",
 ]
 
 # These import torch, so they wait until they are asked for.
@@ -44,6 +56,7 @@ _LAZY = {
     "detect": "loading",
     "load_model": "loading",
     "read_config": "loading",
+    "register_checkpoint": "registry",
 }
 
 

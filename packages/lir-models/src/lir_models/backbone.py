@@ -3,51 +3,170 @@
 import hashlib
 import json
 import logging
-from collections.abc import Generator, Mapping
+import pickle
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from lir_models.checkpoints.files import read_json
-from lir_models.errors import CheckpointError
+from lir_models.errors import CheckpointError, ConfigError, did_you_mean
 from lir_models.tokenization import Tokenizer
 
 # Values taken of each weight for a fingerprint: enough to tell models apart, quick for the largest.
 _SAMPLE = 256
 
+#: What sits on top of a transformer's layers: nothing, or a head that its checkpoint brings.
+Architecture = Literal["base", "masked-lm", "sequence-classification", "seq2seq-lm", "causal-lm"]
 
-def load_backbone(folder: Path, *, classifier_labels: int | None = None, trust_remote_code: bool = False) -> nn.Module:
-    """Load a folder's transformer in float32, in evaluation mode.
+_AUTO_CLASSES: dict[Architecture, str] = {
+    "base": "AutoModel",
+    "masked-lm": "AutoModelForMaskedLM",
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "seq2seq-lm": "AutoModelForSeq2SeqLM",
+    "causal-lm": "AutoModelForCausalLM",
+}
+_HEAD_NAMES: dict[Architecture, str] = {
+    "base": "layers",
+    "masked-lm": "masked-language-model head",
+    "sequence-classification": "classification head",
+    "seq2seq-lm": "language-model head",
+    "causal-lm": "language-model head",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneOptions:
+    """How a transformer is loaded.
+
+    Args:
+        dtype: Type of the weights.
+        attn_implementation: As in transformers: ``eager``, ``sdpa``, ``flash_attention_2``, …; None for its choice.
+        trust_remote_code: Whether Python code from the folder may run.
+    """
+
+    dtype: torch.dtype = torch.float32
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+
+
+def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    """Return the type that a name means; None is float32.
+
+    Raises:
+        ConfigError: If there is no such type of floating-point numbers.
+    """
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    names = {"float32": torch.float32, "fp32": torch.float32, "float16": torch.float16, "fp16": torch.float16}
+    names |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
+    if dtype is not None and dtype not in names:
+        raise ConfigError(
+            f"There is no dtype '{dtype}'; it is float32, float16 or bfloat16.{did_you_mean(dtype, names)}"
+        )
+    return names[dtype or "float32"]
+
+
+def load_backbone(
+    folder: Path,
+    architecture: Architecture = "base",
+    *,
+    options: BackboneOptions,
+    num_labels: int | None = None,
+    backbone_config: Mapping[str, Any] | None = None,
+    key_mapping: Mapping[str, str] | None = None,
+    new_head: bool = False,
+) -> nn.Module:
+    """Load a folder's transformer, in evaluation mode.
 
     Args:
         folder: A Hugging Face model folder.
-        classifier_labels: For a sequence classifier with so many outputs; None for the bare transformer.
-        trust_remote_code: Whether Python code from the folder may run.
+        architecture: Which head of transformers' own comes with it.
+        options: Type, attention, trust.
+        num_labels: Outputs of a sequence classifier.
+        backbone_config: Settings to use instead of the folder's ``config.json``.
+        key_mapping: Regular expressions for names of weights, and what replaces them.
+        new_head: Whether the head may be newly made where the weights have none.
 
     Raises:
-        CheckpointError: If transformers cannot read it.
+        CheckpointError: If transformers cannot read it, or weights are missing; a head is never random in silence.
     """
-    from transformers import AutoModel, AutoModelForSequenceClassification
+    import transformers
 
-    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": trust_remote_code}
-    auto = AutoModel
-    if classifier_labels is not None:
-        auto, options["num_labels"] = AutoModelForSequenceClassification, classifier_labels
     with quiet(), _readable(folder):
-        return auto.from_pretrained(folder, **options).eval()
+        config = _config(folder, backbone_config, options.trust_remote_code)
+        auto = getattr(transformers, _AUTO_CLASSES[architecture])
+        if architecture == "base" and config.is_encoder_decoder:
+            auto = transformers.AutoModelForTextEncoding  # of T5, the encoder alone
+        if architecture == "masked-lm":
+            _check_masked_lm(folder, config)
+        if num_labels is not None:
+            config.num_labels = num_labels
+        keywords: dict[str, Any] = {"dtype": options.dtype, "trust_remote_code": options.trust_remote_code}
+        if options.attn_implementation is not None:
+            keywords["attn_implementation"] = options.attn_implementation
+        if key_mapping is not None:
+            keywords["key_mapping"] = dict(key_mapping)
+        model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **keywords)
+    _check_complete(folder, model, report["missing_keys"], architecture, new_head=new_head)
+    model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
+    return model.eval()
 
 
-def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Tokenizer:
+def _config(folder: Path, values: Mapping[str, Any] | None, trust_remote_code: bool) -> Any:
+    import transformers
+
+    if values is None:
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    values = dict(values)
+    return transformers.AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def _check_masked_lm(folder: Path, config: Any) -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    if config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise CheckpointError(
+            f"'{folder}' is of the kind '{config.model_type}', which has no masked-language-model head; "
+            "term weights need one, as BERT, DistilBERT, RoBERTa, ELECTRA, MPNet, ALBERT and ModernBERT have."
+        )
+
+
+def _check_complete(
+    folder: Path, model: nn.Module, missing: Collection[str], architecture: Architecture, *, new_head: bool
+) -> None:
+    """Refuse weights that transformers made at random, but for those that nothing uses or that may be new."""
+    # A pooler is not used by any rule of lir, and many checkpoints come without.
+    unused = ("pooler.",) if architecture in ("base", "masked-lm") else ()
+    missing = sorted(name for name in missing if not any(f".{part}" in f".{name}" for part in unused))
+    if new_head:
+        prefix = getattr(model, "base_model_prefix", "")
+        missing = [name for name in missing if name.startswith(f"{prefix}.") and ".pooler." not in name]
+    if missing:
+        names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise CheckpointError(
+            f"'{folder}' lacks weights of its {_HEAD_NAMES[architecture]}: {names}. They would be random numbers."
+        )
+
+
+def load_tokenizer(
+    folder: Path, *, trust_remote_code: bool = False, backbone_config: Mapping[str, Any] | None = None
+) -> Tokenizer:
     """Load a folder's tokenizer; texts are cut at what the backbone has positions for."""
     from transformers import AutoTokenizer
 
     with quiet(), _readable(folder):
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    return Tokenizer(tokenizer, _positions(read_json(folder / "config.json")))
+        values = {} if backbone_config is None else {"config": _config(folder, backbone_config, trust_remote_code)}
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, **values)
+    if backbone_config is None and (folder / "config.json").is_file():
+        backbone_config = read_json(folder / "config.json")
+    return Tokenizer(tokenizer, _positions(backbone_config or {}))
 
 
 def _positions(config: Mapping[str, Any]) -> int | None:
@@ -78,9 +197,19 @@ def quiet() -> Generator[None]:
 
 @contextmanager
 def _readable(folder: Path) -> Generator[None]:
+    errors = (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+        pickle.UnpicklingError,
+        EOFError,
+    )
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except errors as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"'{folder}' cannot be loaded: {reason}") from error
 

@@ -1,64 +1,79 @@
 """Bi-encoders: queries and documents are embedded apart, and their embeddings compared."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
+from lir_models.backbone import BackboneOptions, as_dtype, default_device, fingerprint, load_backbone, load_tokenizer
 from lir_models.batching import Progress, in_proportion, run_in_batches
-from lir_models.checkpoints import lir, recognise, sentence_transformers
-from lir_models.checkpoints.files import written_whole
+from lir_models.checkpoints import Checkpoint, HeadWeights
+from lir_models.checkpoints.writing import save_bi_encoder
 from lir_models.config import BiEncoderConfig
-from lir_models.errors import CheckpointError, WrongModelKindError
-from lir_models.heads import Dense, dense_layers
+from lir_models.embeddings import BatchEmbeddings, Encoded, assemble, empty, take, to_arrays, to_tensors
+from lir_models.encoder import Encoder, StaticEncoder
+from lir_models.errors import CheckpointError, InputError, WrongModelKindError
+from lir_models.fields import Form, Side
+from lir_models.heads.dense import DenseHead
+from lir_models.heads.vocabulary import VocabularyHead
+from lir_models.loading import open_checkpoint, with_weights
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
-from lir_models.pooling import pool
-from lir_models.references import full_name, resolve
-from lir_models.scoring import max_sim, similarity
+from lir_models.references import HubOptions, full_name
+from lir_models.scoring import compare, xtr
+from lir_models.token_pooling import pool_tokens
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
-Side = Literal["query", "doc"]
-
-#: One embedding a text.
-Embeddings = Float[np.ndarray, "texts dim"]
-
-#: Token embeddings of several texts: all vectors, ``total`` in number, and how many of them are each text's.
-Packed = tuple[Float[np.ndarray, "total dim"], Int[np.ndarray, " texts"]]
-
-#: What a model makes of texts: of one text alone, not in a list, one vector.
-Encoded = Embeddings | Float[np.ndarray, " dim"] | Packed
+logger = logging.getLogger(__name__)
 
 
 class BiEncoderModel(nn.Module):
     """A backbone, and the rule by which its token embeddings become scores.
 
     Args:
-        backbone: A transformer whose output has ``last_hidden_state``.
+        backbone: A transformer whose output has ``last_hidden_state``; of term weights, one with a
+            masked-language-model head.
         tokenizer: Its tokenizer.
         config: The rule.
+        query_backbone: The queries' own transformer, where the rule says that the encoders are not shared.
+        query_tokenizer: The queries' own tokenizer; None for the documents'.
+        new_tokens: Whether markers that the vocabulary lacks are added to it.
         name: What the model is called, in an index for instance.
     """
 
-    def __init__(self, backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, name: str = "") -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        tokenizer: Tokenizer,
+        config: BiEncoderConfig,
+        *,
+        query_backbone: nn.Module | None = None,
+        query_tokenizer: Tokenizer | None = None,
+        new_tokens: bool = True,
+        name: str = "",
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
-        self.tokenizer = tokenizer
         self.name = name
-        self.hidden_size: int = backbone.config.hidden_size  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
-        layers = dense_layers(config, self.hidden_size)
-        # Spelled out, so that the rule is the same before saving and after.
-        self.config = config.replace(projection=layers or None)
-        self.layers = nn.ModuleList(Dense(layer) for layer in layers)
-        prompts: dict[Side, str] = {"query": config.query_prompt, "doc": config.doc_prompt}
-        self._unpooled = {
-            side: 0 if config.pool_prompt else tokenizer.prompt_tokens(prompt) for side, prompt in prompts.items()
-        }
+        self.encoder = Encoder(backbone, tokenizer, config, new_tokens=new_tokens)
+        self.query_encoder: Encoder | StaticEncoder | None = None
+        if query_backbone is not None:
+            self.query_encoder = Encoder(query_backbone, query_tokenizer or tokenizer, config, new_tokens=new_tokens)
+        elif not config.uses_backbone("query"):
+            self.query_encoder = self._static_encoder(query_tokenizer or tokenizer, config, "query")
+        self.doc_encoder = None if config.uses_backbone("doc") else self._static_encoder(tokenizer, config, "doc")
+        head = self.encoder.head
+        if isinstance(head, DenseHead):
+            # Spelled out, so that the rule is the same before saving and after.
+            config = config.replace(projection=tuple(layer.layer for layer in head.layers) or None)
+        self.config = config
+
+    def _static_encoder(self, tokenizer: Tokenizer, config: Any, side: Side) -> StaticEncoder:
+        return StaticEncoder(tokenizer, config, config.make_static_head(side, self.encoder.head.decoder.out_features))
 
     @classmethod
     def from_pretrained(
@@ -66,7 +81,14 @@ class BiEncoderModel(nn.Module):
         name_or_path: str | Path,
         config: BiEncoderConfig | None = None,
         *,
+        query_name_or_path: str | Path | None = None,
         device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        attn_implementation: str | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
         trust_remote_code: bool = False,
     ) -> Self:
         """Load a model.
@@ -76,40 +98,82 @@ class BiEncoderModel(nn.Module):
                 installed Python package. The format is recognised from the files.
             config: The rule to use instead of the checkpoint's own; a plain backbone has none, and gets
                 ``BiEncoderConfig()``. Heads that the checkpoint lacks are newly made.
+            query_name_or_path: The queries' own encoder, where it is published apart; ``name_or_path`` is then the
+                documents'. With ``shared_encoder=False`` in ``config`` and no name, it starts as a copy.
             device: Where it runs; a GPU if there is one.
+            dtype: Type of the backbone's weights: ``float32`` (default), ``bfloat16`` or ``float16``.
+            attn_implementation: As in transformers; None for its choice.
+            revision: A branch, a tag or a commit of the hub; None for the main branch.
+            token: An access token of the hub; None for the one that is logged in.
+            cache_dir: Where downloads are kept; None for the usual place.
+            local_files_only: Whether nothing is downloaded.
             trust_remote_code: Whether Python code from the checkpoint may run.
 
         Raises:
             ModelNotFoundError: If there is no such model.
-            CheckpointError: If its files cannot be read.
+            CheckpointError: If its files cannot be read, or lack weights.
             WrongModelKindError: If it is a cross-encoder.
+            ConfigError: If the rule does not suit the model.
         """
-        kind, found = recognise(resolve(name_or_path, weights=False))
-        if kind == "cross-encoder":
-            raise WrongModelKindError(
-                f"'{name_or_path}' is a cross-encoder: it reads query and document together, and embeds neither.",
-                hint="CrossEncoderModel scores and re-ranks with it",
+        options = BackboneOptions(
+            dtype=as_dtype(dtype), attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+        )
+        hub = HubOptions(revision=revision, token=token, cache_dir=cache_dir, local_files_only=local_files_only)
+        checkpoint = _bi_encoder_checkpoint(name_or_path, hub)
+        found = checkpoint.config if isinstance(checkpoint.config, BiEncoderConfig) else None
+        if config is None and found is None:
+            logger.warning(
+                "'%s' is a plain backbone, whose files name no rule for scores: it gets BiEncoderConfig(), the mean of "
+                "its token embeddings, compared by dot product. Give a config for another rule.",
+                name_or_path,
             )
-        folder = resolve(name_or_path)
-        if not isinstance(found, BiEncoderConfig):
-            found = None
-        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
-        backbone = load_backbone(folder, trust_remote_code=trust_remote_code)
-        model = cls(backbone, tokenizer, config or found or BiEncoderConfig(), name=full_name(name_or_path))
-        if found is not None and isinstance(found.projection, tuple) and found.projection == model.config.projection:
-            model._load_heads(folder)
+        rule = config or found or BiEncoderConfig()
+        query_checkpoint = None if query_name_or_path is None else _bi_encoder_checkpoint(query_name_or_path, hub)
+        if query_checkpoint is not None:
+            rule = rule.replace(shared_encoder=False)
+        checkpoint = with_weights(name_or_path, checkpoint, hub)
+        query = checkpoint
+        if query_checkpoint is not None and query_name_or_path is not None:
+            query = with_weights(query_name_or_path, query_checkpoint, hub)
+        query_folder = query.folder if query is not checkpoint else checkpoint.query_folder
+        backbone, tokenizer = _load(checkpoint, checkpoint.folder, rule, options)
+        query_backbone = query_tokenizer = None
+        if not rule.shared_encoder:
+            query_backbone, query_tokenizer = _load(query, query_folder or checkpoint.folder, rule, options)
+        elif checkpoint.query_folder is not None and not rule.uses_backbone("query"):
+            query_tokenizer = load_tokenizer(checkpoint.query_folder, trust_remote_code=trust_remote_code)
+        model = cls(
+            backbone,
+            tokenizer,
+            rule,
+            query_backbone=query_backbone,
+            query_tokenizer=query_tokenizer,
+            new_tokens=config is not None or found is None,
+            name=full_name(name_or_path),
+        )
+        is_own = config is None and found is not None
+        _load_heads(model.encoder.head, checkpoint, "doc", is_own=is_own)
+        if model.query_encoder is not None:
+            side: Side = (
+                "doc" if query is not checkpoint or (rule.uses_backbone("query") and not query_folder) else "query"
+            )
+            _load_heads(model.query_encoder.head, query, side, is_own=is_own)
         return model.to(device or default_device()).eval()
 
-    def _load_heads(self, folder: Path) -> None:
-        if sentence_transformers.detect(folder):
-            weights = sentence_transformers.read_head_weights(folder)
-        else:
-            weights = lir.read_head_weights(folder)
-        for layer, values in zip(self.layers, weights, strict=True):
-            try:
-                layer.load_state_dict(values)
-            except RuntimeError as error:
-                raise CheckpointError(f"A dense layer of '{folder}' does not fit its weights: {error}") from error
+    def encoder_of(self, side: Side) -> Encoder | StaticEncoder:
+        """Return what embeds a side's texts."""
+        own = self.query_encoder if side == "query" else self.doc_encoder
+        return self.encoder if own is None else own
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The transformer; of two, the documents'."""
+        return self.encoder.backbone
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer; of two, the documents'."""
+        return self.encoder.tokenizer
 
     @property
     def device(self) -> torch.device:
@@ -117,17 +181,23 @@ class BiEncoderModel(nn.Module):
         return next(self.parameters()).device
 
     @property
-    def similarity(self) -> str:
-        """How embeddings are compared: ``dot``, ``cosine`` or ``l2``."""
-        return self.config.similarity_function
+    def form(self) -> Form:
+        """What embeddings are: ``dense``, ``sparse``, ``multi-vector`` or ``coil``."""
+        return self.config.form
 
     @property
     def dim(self) -> int:
-        """Width of the embeddings."""
-        if len(self.layers):
-            return self.layers[-1].layer.out_features  # pyright: ignore[reportAttributeAccessIssue, reportReturnType]
-        pooling = self.config.doc_pooling_strategy
-        return self.hidden_size * (len(pooling) if isinstance(pooling, tuple) else 1)
+        """Width of the embeddings; of term weights, the size of the vocabulary."""
+        head = self.encoder.head
+        if isinstance(head, VocabularyHead):
+            return head.decoder.out_features
+        if isinstance(head, DenseHead):
+            pooling = self.config.doc_pooling_strategy
+            width = self.encoder.hidden_size * (len(pooling) if isinstance(pooling, tuple) else 1)
+            if len(head.layers):
+                width: int = head.layers[-1].layer.out_features  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+            return min(width, self.config.truncate_dim or width)
+        return head.dim
 
     @cached_property
     def fingerprint(self) -> str:
@@ -135,17 +205,10 @@ class BiEncoderModel(nn.Module):
         return fingerprint(self, self.config.to_json())
 
     def tokenize(self, texts: Sequence[str], side: Side) -> list[TokenizedText]:
-        """Turn texts into token ids, with the prompt and the length of their side."""
-        config = self.config
-        is_query = side == "query"
-        return self.tokenizer.texts(
-            texts,
-            length=config.query_length if is_query else config.doc_length,
-            prompt=config.query_prompt if is_query else config.doc_prompt,
-            lowercase=config.lowercase,
-        )
+        """Turn texts into token ids, with the prompt, the markers and the length of their side."""
+        return self.encoder_of(side).tokenize(texts, side)
 
-    def embed(self, batch: TokenBatch, side: Side) -> Float[Tensor, "texts dim"] | Float[Tensor, "texts length dim"]:
+    def embed(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
         """Embed a batch, with gradients.
 
         Args:
@@ -153,23 +216,9 @@ class BiEncoderModel(nn.Module):
             side: Whether these are queries or documents.
 
         Returns:
-            One float32 vector a text; of a multi-vector model one a token, rows of padding included.
+            One float32 vector a text, or packed vectors of all texts, as the rule says.
         """
-        hidden = self.backbone(**batch.inputs()).last_hidden_state
-        pooling = self.config.query_pooling_strategy if side == "query" else self.config.doc_pooling_strategy
-        if pooling is None:
-            values = hidden.float()
-        else:
-            mask = batch.attention_mask
-            if unpooled := self._unpooled[side]:
-                seen = mask.cumsum(dim=1)
-                mask = mask * (seen > unpooled)
-            values = pool(hidden, mask, pooling)
-        for layer in self.layers:
-            values = layer(values)
-        if self.config.normalization_strategy == "l2":
-            values = nn.functional.normalize(values, dim=-1, eps=1e-12)
-        return values
+        return self.encoder_of(side)(batch, side)
 
     def encode_query(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> Encoded:
         """Embed queries.
@@ -179,8 +228,9 @@ class BiEncoderModel(nn.Module):
             progress: Called with the number of texts done since the last call.
 
         Returns:
-            One float32 vector a text; of a multi-vector model, packed: all token embeddings, and the number of each
-            text's.
+            float32, by the model's form: dense, an array with one row a text (of one text not in a list, its vector);
+            sparse, a ``scipy.sparse.csr_array`` with one row a text; multi-vector, packed: all vectors, and the number of
+            each text's.
         """
         return self._encode(texts, "query", progress)
 
@@ -191,7 +241,7 @@ class BiEncoderModel(nn.Module):
     def _encode(self, texts: str | Sequence[str], side: Side, progress: Progress | None) -> Encoded:
         if isinstance(texts, str):
             embeddings = self.encode_tokenized(self.tokenize([texts], side), side, progress=progress)
-            return embeddings if isinstance(embeddings, tuple) else embeddings[0]
+            return embeddings[0] if isinstance(embeddings, np.ndarray) else embeddings
         return self.encode_tokenized(self.tokenize(texts, side), side, progress=progress)
 
     @torch.inference_mode()
@@ -199,33 +249,56 @@ class BiEncoderModel(nn.Module):
         self, texts: Sequence[TokenizedText], side: Side, *, progress: Progress | None = None
     ) -> Encoded:
         """Embed texts that are token ids already; result as in `encode_query`."""
-        lengths = np.array([len(text.input_ids) for text in texts], dtype=np.int64)
-        is_packed = self.config.is_multi_vector
-        starts = np.cumsum(lengths) - lengths
-        rows = np.zeros((int(lengths.sum()) if is_packed else len(texts), self.dim), dtype=np.float32)
+        if not texts:
+            return empty(self.form, self.dim, getattr(self.config, "cls_embedding_dim", 0))
+        tokenizer = self.encoder_of(side).tokenizer
+        pieces = [
+            (positions, self._finish(to_arrays(values, self.form), side))
+            for positions, values in run_in_batches(
+                texts,
+                lambda batch: self.embed(batch, side),
+                pad_id=tokenizer.pad_id,
+                padding_side=tokenizer.padding_side,
+                device=self.device,
+                progress=progress,
+            )
+        ]
+        return assemble(pieces)
 
-        def forward(batch: TokenBatch) -> Tensor:
-            values = self.embed(batch, side)
-            return values[batch.attention_mask.bool()] if is_packed else values
+    def _finish(self, embeddings: Any, side: Side) -> Any:
+        factor = getattr(self.config, "pool_factor", 1)
+        if side == "query" or factor == 1:
+            return embeddings
+        return pool_tokens(embeddings, factor, protected=getattr(self.config, "protected_tokens", 0))
 
-        tokenizer = self.tokenizer
-        for positions, values in run_in_batches(
-            texts,
-            forward,
-            pad_id=tokenizer.pad_id,
-            padding_side=tokenizer.padding_side,
-            device=self.device,
-            progress=progress,
-        ):
-            values = values.float().cpu().numpy()
-            if is_packed:
-                targets = np.concatenate(
-                    [np.arange(int(starts[text]), int(starts[text] + lengths[text])) for text in positions]
-                )
-                rows[targets] = values
-            else:
-                rows[positions] = values
-        return (rows, lengths) if is_packed else rows
+    def compare(self, queries: BatchEmbeddings, docs: BatchEmbeddings) -> Float[Tensor, "queries docs"]:
+        """Compare every query of a batch with every document, with gradients."""
+        k_train = getattr(self.config, "k_train", None)
+        if k_train is not None:
+            return xtr(queries, docs, k_train, self.config.similarity_function, missing="leave out")  # pyright: ignore[reportArgumentType]
+        return self._compare(queries, docs)
+
+    def _compare(self, queries: Any, docs: Any) -> Float[Tensor, "queries docs"]:
+        return compare(
+            queries,
+            docs,
+            self.config.similarity_function,
+            query_aggregation=self.config.query_aggregation_function,
+            doc_aggregation=self.config.doc_aggregation_function,
+        )
+
+    def similarity(self, queries: Encoded, docs: Encoded) -> Float[Tensor, "queries docs"]:
+        """Compare every query with every document, from what `encode_query` and `encode_document` gave.
+
+        Raises:
+            InputError: If the two are not of one form.
+        """
+        if isinstance(queries, np.ndarray) and isinstance(docs, np.ndarray):
+            queries, docs = np.atleast_2d(queries), np.atleast_2d(docs)
+        forms = [type(part).__name__ for part in (queries, docs)]
+        if forms[0] != forms[1]:
+            raise InputError(f"The queries are embedded as {forms[0]} and the documents as {forms[1]}: not comparable.")
+        return self._compare(to_tensors(queries), to_tensors(docs))
 
     def score(
         self,
@@ -256,40 +329,71 @@ class BiEncoderModel(nn.Module):
         for place, item in zip(query_places, lists, strict=True):
             wanted = doc_places[start : start + len(item)]
             start += len(item)
-            scores.append(self._compare(_take(query_embeddings, [place]), _take(doc_embeddings, wanted)))
+            if wanted:
+                scores.append(self.similarity(take(query_embeddings, [place]), take(doc_embeddings, wanted))[0])
         return ScoreOutput(torch.cat(scores) if scores else torch.zeros(0), tuple(len(item) for item in lists))
-
-    def _compare(self, query: Encoded, docs: Encoded) -> Tensor:
-        """Score documents for one query, from embeddings."""
-        function = self.config.similarity_function
-        if isinstance(query, tuple) or isinstance(docs, tuple):
-            vectors, lengths = (torch.from_numpy(part) for part in docs)
-            return max_sim(torch.from_numpy(query[0]), vectors, lengths, function)
-        return similarity(torch.from_numpy(query), torch.from_numpy(docs), function)[0]
 
     def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
         """Order documents by their score for a query, best first."""
         return ranking(self.score(query, docs).scores, docs, top_k)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Save the model so that lir, transformers and sentence-transformers load it; whole or not at all.
+        """Save the model, whole or not at all.
+
+        lir and transformers load it, and sentence-transformers or PyLate where they have a word for what it does.
 
         Raises:
             OutputExistsError: If the folder exists and is not to be overwritten.
         """
-        config = self.config
-        heads = [
-            {name: weight.detach().cpu().contiguous() for name, weight in layer.state_dict().items()}
-            for layer in self.layers
-        ]
-        with written_whole(Path(folder), overwrite=overwrite) as place, quiet():
-            self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
-            self.tokenizer.tokenizer.save_pretrained(place)
-            lir.write(place, "bi-encoder", config)
-            if sentence_transformers.can_write(config):
-                sentence_transformers.write(place, config, heads, self.hidden_size)
-            else:
-                lir.write_head_weights(place, heads)
+        save_bi_encoder(self, Path(folder), overwrite=overwrite)
+
+
+def _bi_encoder_checkpoint(name_or_path: str | Path, hub: HubOptions) -> Checkpoint:
+    checkpoint = open_checkpoint(name_or_path, hub)
+    if checkpoint.kind == "cross-encoder":
+        raise WrongModelKindError(
+            f"'{name_or_path}' is a cross-encoder: it reads query and document together, and embeds neither.",
+            hint="CrossEncoderModel scores and re-ranks with it",
+        )
+    return checkpoint
+
+
+def _load(
+    checkpoint: Checkpoint, folder: Path, rule: BiEncoderConfig, options: BackboneOptions
+) -> tuple[nn.Module, Tokenizer]:
+    backbone = load_backbone(
+        folder,
+        "masked-lm" if rule.projection == "mlm" else "base",
+        options=options,
+        backbone_config=checkpoint.backbone_config,
+        key_mapping=checkpoint.key_mapping,
+    )
+    tokenizer = load_tokenizer(
+        folder, trust_remote_code=options.trust_remote_code, backbone_config=checkpoint.backbone_config
+    )
+    return backbone, tokenizer
+
+
+def _load_heads(head: nn.Module, checkpoint: Checkpoint, side: Side, *, is_own: bool) -> None:
+    """Load a head's weights; where the rule is not the checkpoint's own, one that fits, or a new head."""
+    wanted = {name: weight.shape for name, weight in head.state_dict().items() if not name.startswith("decoder.")}
+    if not wanted:
+        return
+    weights: HeadWeights = checkpoint.heads(side)
+    missing = [name for name in wanted if name not in weights]
+    fits = not missing and all(weights[name].shape == shape for name, shape in wanted.items())
+    if fits:
+        head.load_state_dict(weights, strict=False)
+        return
+    if is_own:
+        what = f"lacks {', '.join(missing)}" if missing else f"has {_first_misfit(wanted, weights)}"
+        raise CheckpointError(f"The head in '{checkpoint.folder}' does not fit its rule: it {what}.")
+    logger.info("Newly made, with random weights: %s.", ", ".join(wanted))
+
+
+def _first_misfit(wanted: Mapping[str, torch.Size], weights: HeadWeights) -> str:
+    name = next(name for name, shape in wanted.items() if weights[name].shape != shape)
+    return f"{name} of the shape {list(weights[name].shape)}, and the rule wants {list(wanted[name])}"
 
 
 def _unique(texts: Sequence[Any]) -> tuple[list[Any], list[int]]:
@@ -297,15 +401,3 @@ def _unique(texts: Sequence[Any]) -> tuple[list[Any], list[int]]:
     places: dict[Any, int] = {}
     found = [places.setdefault(text, len(places)) for text in texts]
     return list(places), found
-
-
-def _take(embeddings: Encoded, places: Sequence[int]) -> Encoded:
-    """Select texts by position, from either form of embeddings."""
-    if not isinstance(embeddings, tuple):
-        return embeddings[np.asarray(places, dtype=np.int64)]
-    vectors, lengths = embeddings
-    ends: np.ndarray = np.cumsum(lengths)
-    rows = [np.arange(int(ends[place] - lengths[place]), int(ends[place])) for place in places]
-    return vectors[np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)], lengths[
-        np.asarray(places, dtype=np.int64)
-    ]

@@ -3,120 +3,78 @@
 Importable without torch.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from lir_models.errors import ConfigError, did_you_mean
+from lir_models.errors import ConfigError
+from lir_models.fields import (
+    Activation,
+    Aggregation,
+    DenseLayer,
+    Form,
+    JsonConfig,
+    Pooling,
+    Projection,
+    ScoringMask,
+    ScoringStrategy,
+    Side,
+    SimilarityFunction,
+    Sparsification,
+    check_choice,
+    check_length,
+    check_pooling,
+)
 
-SimilarityFunction = Literal["dot", "cosine", "l2"]
-PoolingMode = Literal["first", "mean", "max", "sum", "last", "weighted_mean", "mean_sqrt_len"]
-Pooling = PoolingMode | tuple[PoolingMode, ...] | None
-Activation = Literal["identity", "tanh", "relu", "gelu", "silu", "sigmoid"]
-ScoringStrategy = Literal["rank", "mono"]
+if TYPE_CHECKING:
+    from torch import nn
 
-
-@dataclass(frozen=True, kw_only=True)
-class DenseLayer:
-    """One layer of a projection: ``activation(W x + b)``, plus ``x`` where ``residual``.
-
-    Args:
-        in_features: Width of what comes in.
-        out_features: Width of what goes out.
-        bias: Whether there is a ``b``.
-        activation: The function applied to the result.
-        residual: Whether the input (through a matrix of its own where the widths differ) is added.
-    """
-
-    in_features: int
-    out_features: int
-    bias: bool = True
-    activation: Activation = "identity"
-    residual: bool = False
-
-
-Projection = Literal["linear", "linear_no_bias"] | tuple[DenseLayer, ...] | None
-
-
-class _JsonConfig:
-    """What all configs share: a family name, JSON both ways, and a check of names."""
-
-    families: ClassVar[dict[str, type["_JsonConfig"]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        _JsonConfig.families[cls.__name__] = cls
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values, with the class's name under ``family``."""
-        fields = dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
-        return {"family": type(self).__name__, **fields}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Make the config that ``to_json`` wrote.
-
-        Raises:
-            ConfigError: If the family or a field is unknown, or a value is not allowed.
-        """
-        values = dict(values)
-        name = values.pop("family", cls.__name__)
-        family = _JsonConfig.families.get(name)
-        if family is None or not issubclass(family, cls):
-            known = sorted(other for other, made in _JsonConfig.families.items() if issubclass(made, cls))
-            raise ConfigError(f"There is no family '{name}' of {cls.__name__}.{did_you_mean(name, known)}")
-        fields = [field.name for field in dataclasses.fields(family)]  # pyright: ignore[reportArgumentType]
-        for key in values:
-            if key not in fields:
-                raise ConfigError(f"{name} has no field '{key}'.{did_you_mean(key, fields)}")
-        return family(**{key: _tuples(value) for key, value in values.items()})
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed, checked anew."""
-        return type(self).from_json({**self.to_json(), **changes})
-
-
-def _tuples(value: Any) -> Any:
-    """JSON has lists where a config has tuples."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _check_choice(config: object, field: str, allowed: tuple[Any, ...]) -> None:
-    value = getattr(config, field)
-    if value not in allowed:
-        names = ", ".join("None" if item is None else f"'{item}'" for item in allowed)
-        near = did_you_mean(value, [item for item in allowed if item])
-        raise ConfigError(f"{type(config).__name__}.{field} is {value!r}; it must be one of {names}.{near}")
-
-
-def _check_length(config: object, field: str) -> None:
-    value = getattr(config, field)
-    if value is not None and (not isinstance(value, int) or value < 1):
-        raise ConfigError(f"{type(config).__name__}.{field} is {value!r}; it must be at least 1, or None for no limit.")
+    from lir_models.tokenization import Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiEncoderConfig(_JsonConfig):
+class BiEncoderConfig(JsonConfig):
     """How a bi-encoder embeds queries and documents apart, and compares them.
 
-    The order is: backbone, pooling, projection, normalisation, similarity.
+    The order is: tokens, backbone, projection (of each token) and pooling, sparsification, normalisation, truncation,
+    similarity. Of one vector a text, dense layers come after pooling, where they are a matrix product a text instead of
+    one a token; the masked-language-model head comes before it.
 
     Args:
         similarity_function: ``dot``, ``cosine``, or ``l2`` (the negative Euclidean distance).
         query_pooling_strategy: How a query's token embeddings become one vector; several modes are concatenated;
-            None keeps one vector a token, and the score is then the sum over query tokens of the best match (MaxSim).
-        doc_pooling_strategy: The same for documents. Both are None or neither.
+            None keeps one vector a token.
+        doc_pooling_strategy: The same for documents. Where either is None, each query vector is compared with each
+            document vector, and the two aggregation functions make one score of that.
         pool_prompt: Whether the prompt's tokens take part in pooling.
         embedding_dim: Width of the embeddings; None for what the backbone (or the last dense layer) gives.
-        projection: A linear layer from the backbone's width to ``embedding_dim`` (used only if that is set), or a
-            chain of dense layers.
+        projection: ``linear`` or ``linear_no_bias``: a layer from the backbone's width to ``embedding_dim`` (used only
+            if that is set). A chain of dense layers. ``mlm``: the backbone's masked-language-model head, which gives one
+            weight for each term of the vocabulary.
+        sparsification_strategy: What makes weights sparse: ``relu``; ``relu_log``, log(1 + relu(x)); or ``relu_2xlog``,
+            the logarithm applied twice.
         normalization_strategy: ``l2`` to scale each embedding to length 1.
-        query_length: Tokens kept of a query, special ones included; None for as many as the backbone takes.
+        truncate_dim: Components kept of each embedding, the first ones, for models trained so (Matryoshka). As in
+            sentence-transformers they are not scaled anew; ``cosine`` does that by itself.
+        query_length: Tokens kept of a query, special ones and markers included; None for as many as the backbone takes.
         doc_length: The same for documents.
         query_prompt: Text put before each query.
         doc_prompt: Text put before each document.
         lowercase: Whether texts are lower-cased before the tokenizer sees them.
+        add_marker_tokens: Whether a token that says which side a text is comes after the first special token.
+        query_marker: That token for queries; empty for none.
+        doc_marker: That token for documents; empty for none.
+        query_expansion: Of one vector a token: whether queries are filled up to ``query_length`` with ``expansion_token``,
+            whose embeddings take part in scoring. Of term weights: whether terms that the text lacks may have any.
+        doc_expansion: The same for documents.
+        attend_to_query_expanded_tokens: Whether the backbone's attention sees the tokens that fill a query up.
+        attend_to_doc_expanded_tokens: The same for documents.
+        expansion_token: The token to fill up with; None for the tokenizer's mask token.
+        query_mask_scoring_tokens: Tokens of a query that take no part in scoring: a list, or ``punctuation``.
+        doc_mask_scoring_tokens: The same for documents.
+        query_aggregation_function: How the values of a query's vectors become one score: ``sum``, ``mean`` or ``max``.
+        doc_aggregation_function: How a query vector's similarities with a document's vectors become one value.
+        shared_encoder: Whether queries and documents share one encoder; if not, there are two of the same rule.
     """
 
     similarity_function: SimilarityFunction = "dot"
@@ -125,34 +83,54 @@ class BiEncoderConfig(_JsonConfig):
     pool_prompt: bool = True
     embedding_dim: int | None = None
     projection: Projection = "linear"
+    sparsification_strategy: Sparsification = None
     normalization_strategy: Literal["l2"] | None = None
+    truncate_dim: int | None = None
     query_length: int | None = 32
     doc_length: int | None = 512
     query_prompt: str = ""
     doc_prompt: str = ""
     lowercase: bool = False
+    add_marker_tokens: bool = False
+    query_marker: str = "[Q]"
+    doc_marker: str = "[D]"
+    query_expansion: bool = False
+    doc_expansion: bool = False
+    attend_to_query_expanded_tokens: bool = False
+    attend_to_doc_expanded_tokens: bool = False
+    expansion_token: str | None = None
+    query_mask_scoring_tokens: ScoringMask = None
+    doc_mask_scoring_tokens: ScoringMask = None
+    query_aggregation_function: Aggregation = "sum"
+    doc_aggregation_function: Aggregation = "max"
+    shared_encoder: bool = True
 
     def __post_init__(self) -> None:
-        _check_choice(self, "similarity_function", get_args(SimilarityFunction))
-        _check_choice(self, "normalization_strategy", ("l2", None))
-        for field in ("query_pooling_strategy", "doc_pooling_strategy"):
-            _check_pooling(self, field)
-        if (self.query_pooling_strategy is None) != (self.doc_pooling_strategy is None):
-            raise ConfigError(
-                f"query_pooling_strategy is {self.query_pooling_strategy!r} and doc_pooling_strategy is "
-                f"{self.doc_pooling_strategy!r}: either both are None (one vector a token) or neither is."
-            )
-        for field in ("query_length", "doc_length", "embedding_dim"):
-            _check_length(self, field)
+        check_choice(self, "similarity_function", get_args(SimilarityFunction))
+        check_choice(self, "sparsification_strategy", ("relu", "relu_log", "relu_2xlog", None))
+        check_choice(self, "normalization_strategy", ("l2", None))
+        for side in ("query", "doc"):
+            check_pooling(self, f"{side}_pooling_strategy")
+            check_choice(self, f"{side}_aggregation_function", get_args(Aggregation))
+        for field in ("query_length", "doc_length", "embedding_dim", "truncate_dim"):
+            check_length(self, field)
         self._check_projection()
+        for side in ("query", "doc"):
+            self._check_side(side)
 
     def _check_projection(self) -> None:
         if not isinstance(self.projection, tuple):
-            _check_choice(self, "projection", ("linear", "linear_no_bias", None))
-            if self.projection is None and self.embedding_dim is not None:
+            check_choice(self, "projection", ("linear", "linear_no_bias", "mlm", None))
+            if self.projection in (None, "mlm") and self.embedding_dim is not None:
+                makes = "nothing makes that width" if self.projection is None else "the vocabulary is the width"
                 raise ConfigError(
-                    f"embedding_dim is {self.embedding_dim}, but projection is None, so nothing makes that width. "
+                    f"embedding_dim is {self.embedding_dim}, but projection is {self.projection!r}, so {makes}. "
                     "Set projection to 'linear', or embedding_dim to None."
+                )
+            if self.projection == "mlm" and self.truncate_dim is not None:
+                raise ConfigError(
+                    "truncate_dim cuts dense embeddings; of term weights it would cut the vocabulary. "
+                    "SpladeConfig has max_active_dims."
                 )
             return
         # JSON gives the layers as mappings.
@@ -163,27 +141,83 @@ class BiEncoderConfig(_JsonConfig):
                 f"embedding_dim is {self.embedding_dim}, but the last dense layer makes {layers[-1].out_features}."
             )
 
+    def _check_side(self, side: str) -> None:
+        """Refuse what one side's fields cannot mean together."""
+        pooled = getattr(self, f"{side}_pooling_strategy") is not None
+        expanded, mask = getattr(self, f"{side}_expansion"), getattr(self, f"{side}_mask_scoring_tokens")
+        if isinstance(mask, str) and mask != "punctuation":
+            raise ConfigError(
+                f"{side}_mask_scoring_tokens is {mask!r}; it must be 'punctuation', a list of tokens, or None."
+            )
+        if self.projection == "mlm":
+            if not pooled:
+                raise ConfigError(
+                    f"projection is 'mlm' and {side}_pooling_strategy is None: a vector over the vocabulary for each "
+                    "token is not supported; set a pooling strategy, 'max' for instance."
+                )
+            return
+        if pooled and mask is not None:
+            raise ConfigError(
+                f"{side}_mask_scoring_tokens is {mask!r}, but {side}_pooling_strategy makes one vector a text, so no "
+                "token takes part in scoring. Set the one or the other to None."
+            )
+        if pooled and expanded:
+            raise ConfigError(
+                f"{side}_expansion fills a text up with tokens whose vectors are scored, but {side}_pooling_strategy "
+                "makes one vector a text. Set the pooling strategy to None, or the expansion to False."
+            )
+        if expanded and getattr(self, f"{side}_length") is None:
+            raise ConfigError(f"{side}_expansion fills a text up to {side}_length, which is None; set a length.")
+        if getattr(self, f"attend_to_{side}_expanded_tokens") and not expanded:
+            raise ConfigError(f"attend_to_{side}_expanded_tokens is set, but {side}_expansion is not.")
+
+    def inserted_tokens(self, side: Side) -> tuple[str, ...]:
+        """Return the tokens that come after the first special token of a side's texts."""
+        marker = self.query_marker if side == "query" else self.doc_marker
+        return (marker,) if self.add_marker_tokens and marker else ()
+
+    def uses_backbone(self, side: Side) -> bool:
+        """Whether a side's texts go through a backbone."""
+        del side
+        return True
+
+    def head_parts(self, backbone: "nn.Module", tokenizer: "Tokenizer") -> tuple[Any, ...]:
+        """Return what a `DenseHead` is made of."""
+        from lir_models.heads.dense import dense_layers
+
+        hidden_size: int = backbone.config.hidden_size  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+        unpooled: dict[Side, int] = {"query": 0, "doc": 0}
+        if not self.pool_prompt:
+            unpooled = {
+                "query": tokenizer.prompt_tokens(self.query_prompt),
+                "doc": tokenizer.prompt_tokens(self.doc_prompt),
+            }
+        masked = {
+            "query": tokenizer.scoring_mask_ids(self.query_mask_scoring_tokens),
+            "doc": tokenizer.scoring_mask_ids(self.doc_mask_scoring_tokens),
+        }
+        return self, dense_layers(self, hidden_size), unpooled, masked
+
+    def make_head(self, backbone: "nn.Module", tokenizer: "Tokenizer") -> Any:
+        """Make what comes after the backbone: a module from its output to embeddings."""
+        from lir_models.heads.dense import DenseHead
+        from lir_models.heads.vocabulary import vocabulary_head
+
+        if self.projection == "mlm":
+            return vocabulary_head(self, backbone, tokenizer)
+        return DenseHead(*self.head_parts(backbone, tokenizer))
+
     @property
-    def is_multi_vector(self) -> bool:
-        """Whether a text has one embedding a token."""
-        return self.doc_pooling_strategy is None
-
-
-def _check_pooling(config: object, field: str) -> None:
-    value = getattr(config, field)
-    modes = value if isinstance(value, tuple) else (value,)
-    allowed = (*get_args(PoolingMode), None)
-    for mode in modes:
-        if mode not in allowed or (mode is None and len(modes) > 1):
-            names = ", ".join(f"'{mode}'" for mode in get_args(PoolingMode))
-            near = did_you_mean(mode, get_args(PoolingMode))
-            raise ConfigError(f"{type(config).__name__}.{field} is {value!r}; it must be of {names}, or None.{near}")
-    if not modes:
-        raise ConfigError(f"{type(config).__name__}.{field} is empty; name a pooling mode, or None.")
+    def form(self) -> Form:
+        """What embeddings are: ``dense``, ``sparse`` (term weights) or ``multi-vector``."""
+        if self.projection == "mlm":
+            return "sparse"
+        is_multi_vector = self.query_pooling_strategy is None or self.doc_pooling_strategy is None
+        return "multi-vector" if is_multi_vector else "dense"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossEncoderConfig(_JsonConfig):
+class CrossEncoderConfig(JsonConfig):
     """How a cross-encoder scores a query and a document read together.
 
     Args:
@@ -207,18 +241,12 @@ class CrossEncoderConfig(_JsonConfig):
     activation: Activation = "identity"
 
     def __post_init__(self) -> None:
-        _check_choice(self, "scoring_strategy", get_args(ScoringStrategy))
-        _check_choice(self, "activation", get_args(Activation))
+        check_choice(self, "scoring_strategy", get_args(ScoringStrategy))
+        check_choice(self, "activation", get_args(Activation))
         for field in ("max_length", "query_length", "doc_length"):
-            _check_length(self, field)
+            check_length(self, field)
 
     @property
     def num_labels(self) -> int:
         """Outputs of the classification head: 1 for ``rank``, 2 for ``mono``."""
         return 1 if self.scoring_strategy == "rank" else 2
-
-
-Kind = Literal["bi-encoder", "cross-encoder", "backbone"]
-
-# What a checkpoint is, and its rule; a backbone has none yet.
-Recognised = tuple[Kind, BiEncoderConfig | CrossEncoderConfig | None]

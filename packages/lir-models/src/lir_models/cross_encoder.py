@@ -9,17 +9,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lir_models.backbone import default_device, fingerprint, load_backbone, load_tokenizer, quiet
+from lir_models.backbone import (
+    BackboneOptions,
+    as_dtype,
+    default_device,
+    fingerprint,
+    load_backbone,
+    load_tokenizer,
+    quiet,
+)
 from lir_models.batching import Progress, run_in_batches
-from lir_models.checkpoints import lir, recognise
+from lir_models.checkpoints import lir
+from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.files import written_whole
-from lir_models.checkpoints.sequence_classification import ACTIVATION_PATHS
 from lir_models.config import CrossEncoderConfig
 from lir_models.errors import WrongModelKindError
 from lir_models.families.mono import MonoConfig
-from lir_models.heads import ACTIVATIONS
+from lir_models.heads.dense import ACTIVATIONS
+from lir_models.loading import open_checkpoint, with_weights
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
-from lir_models.references import full_name, resolve
+from lir_models.references import HubOptions, full_name
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
 
@@ -51,6 +60,12 @@ class CrossEncoderModel(nn.Module):
         config: CrossEncoderConfig | None = None,
         *,
         device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        attn_implementation: str | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
         trust_remote_code: bool = False,
     ) -> Self:
         """Load a model.
@@ -60,25 +75,40 @@ class CrossEncoderModel(nn.Module):
                 installed Python package. A plain backbone gets a new classification head.
             config: The rule to use instead of the checkpoint's own.
             device: Where it runs; a GPU if there is one.
+            dtype: Type of the backbone's weights: ``float32`` (default), ``bfloat16`` or ``float16``.
+            attn_implementation: As in transformers; None for its choice.
+            revision: A branch, a tag or a commit of the hub; None for the main branch.
+            token: An access token of the hub; None for the one that is logged in.
+            cache_dir: Where downloads are kept; None for the usual place.
+            local_files_only: Whether nothing is downloaded.
             trust_remote_code: Whether Python code from the checkpoint may run.
 
         Raises:
             ModelNotFoundError: If there is no such model.
-            CheckpointError: If its files cannot be read.
+            CheckpointError: If its files cannot be read, or lack weights.
             WrongModelKindError: If it is a bi-encoder.
         """
-        kind, found = recognise(resolve(name_or_path, weights=False))
-        if kind == "bi-encoder" and config is None:
+        options = BackboneOptions(
+            dtype=as_dtype(dtype), attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+        )
+        hub = HubOptions(revision=revision, token=token, cache_dir=cache_dir, local_files_only=local_files_only)
+        checkpoint = open_checkpoint(name_or_path, hub)
+        if checkpoint.kind == "bi-encoder" and config is None:
             raise WrongModelKindError(
                 f"'{name_or_path}' is a bi-encoder: it embeds query and document apart.",
                 hint="BiEncoderModel scores with it; a config makes a new cross-encoder of its backbone",
             )
-        folder = resolve(name_or_path)
-        if not isinstance(found, CrossEncoderConfig):
-            found = None
+        checkpoint = with_weights(name_or_path, checkpoint, hub)
+        found = checkpoint.config if isinstance(checkpoint.config, CrossEncoderConfig) else None
         rule = config or found or MonoConfig()
-        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
-        backbone = load_backbone(folder, classifier_labels=rule.num_labels, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(checkpoint.folder, trust_remote_code=trust_remote_code)
+        backbone = load_backbone(
+            checkpoint.folder,
+            "sequence-classification",
+            options=options,
+            num_labels=rule.num_labels,
+            new_head=found is None or found.num_labels != rule.num_labels,
+        )
         return cls(backbone, tokenizer, rule, name=full_name(name_or_path)).to(device or default_device()).eval()
 
     @property

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-from lir_models.config import Pooling, PoolingMode
+from lir_models.fields import Pooling, PoolingMode
 
 Tokens = Float[Tensor, "texts length dim"]
 Mask = Float[Tensor, "texts length"]

@@ -1,6 +1,7 @@
 """From a model's name to its folder: a local folder, a folder inside an installed package, or the Hugging Face hub."""
 
 import importlib.util
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lir_models.errors import ModelNotFoundError
@@ -9,18 +10,41 @@ PACKAGE_PREFIX = "package:"
 
 _SETTINGS = ["*.json", "*/*.json", "*.txt", "*.model", "*/*.txt", "artifact.metadata"]
 _SAFETENSORS = ["*.safetensors", "*/*.safetensors"]
-_BIN = ["*.bin", "*/*.bin"]
+_BIN = ["*.bin"]
+# Heads come as .bin beside a backbone's safetensors.
+_HEADS = ["*/*.bin", "model.pt"]
 # The same weights once more, for other engines.
 _OTHER_ENGINES = ["onnx/*", "openvino/*", "coreml/*", "original/*"]
 
 
-def resolve(name_or_path: str | Path, *, weights: bool = True) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """How the Hugging Face hub is asked; all as in `huggingface_hub.snapshot_download`.
+
+    Args:
+        revision: A branch, a tag or a commit; None for the main branch.
+        token: An access token; None for the one that is logged in.
+        cache_dir: Where downloads are kept; None for the usual place.
+        local_files_only: Whether nothing is downloaded.
+    """
+
+    revision: str | None = None
+    token: str | bool | None = None
+    cache_dir: str | Path | None = None
+    local_files_only: bool = False
+
+
+_DEFAULT = HubOptions()
+
+
+def resolve(name_or_path: str | Path, *, weights: bool = True, hub: HubOptions = _DEFAULT) -> Path:
     """Return the folder that a model reference means; from the hub it is downloaded, or found in the cache.
 
     Args:
         name_or_path: A folder; ``package:NAME``, the model folder inside the installed Python package NAME; or an id
             of the Hugging Face hub.
         weights: Whether the weights are needed, or just the files that say what the model is.
+        hub: How the hub is asked.
 
     Raises:
         ModelNotFoundError: If there is no such thing; the message says where it was looked for.
@@ -35,7 +59,7 @@ def resolve(name_or_path: str | Path, *, weights: bool = True) -> Path:
         raise ModelNotFoundError(f"'{text}' is a file; a model is a folder with a config.json.")
     if not text or text.startswith((".", "/", "~")) or text.count("/") > 1 or "\\" in text:
         raise ModelNotFoundError(f"There is no folder '{text}'.")
-    return _hub_folder(text, weights=weights)
+    return _hub_folder(text, weights=weights, hub=hub)
 
 
 def full_name(name_or_path: str | Path) -> str:
@@ -63,24 +87,29 @@ def _package_folder(package: str) -> Path:
     )
 
 
-def _hub_folder(name: str, *, weights: bool) -> Path:
+def _hub_folder(name: str, *, weights: bool, hub: HubOptions) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     def download(patterns: list[str]) -> Path:
-        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=_OTHER_ENGINES))
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=_OTHER_ENGINES, **asdict(hub)))
 
     try:
         folder = download(_SETTINGS)
         if weights:
-            folder = download(_SETTINGS + _SAFETENSORS)
-            if not any(folder.glob("*.safetensors")):
-                folder = download(_SETTINGS + _BIN)
+            folder = download(_SETTINGS + _SAFETENSORS + _HEADS)
+            if not any(folder.rglob("*.safetensors")):
+                folder = download(_SETTINGS + _BIN + _HEADS)
+    except RevisionNotFoundError as error:
+        raise ModelNotFoundError(
+            f"'{name}' is on the Hugging Face hub, but has no revision '{hub.revision}'."
+        ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise ModelNotFoundError(
             f"There is no folder '{name}', and no model of that name on the Hugging Face hub."

@@ -1,40 +1,63 @@
-"""From texts to token ids, once: prompts, truncation, pairs, padded batches."""
+"""From texts to token ids, once: prompts, markers, expansion, truncation, pairs, padded batches."""
 
+import logging
+import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from lir_models.errors import CheckpointError, InputError
+from lir_models.errors import CheckpointError, ConfigError, InputError, did_you_mean
+from lir_models.fields import ScoringMask
+
+logger = logging.getLogger(__name__)
 
 # Some tokenizers say "no limit" with a number of 30 digits.
 _NO_LIMIT = 1_000_000
 
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
-    """The token ids of a text or a pair, and their types where the model has any."""
+    """The token ids of a text or a pair.
+
+    Args:
+        input_ids: Token ids.
+        token_type_ids: Their types, where the model has any.
+        num_unattended: How many of the last tokens fill the text up without being seen by attention.
+    """
 
     input_ids: Sequence[int]
     token_type_ids: Sequence[int] | None = None
+    num_unattended: int = 0
 
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Padded token ids, ready for a backbone."""
+    """Padded token ids, ready for a backbone.
+
+    Args:
+        input_ids: Token ids.
+        attention_mask: 1 where attention looks.
+        token_mask: True where there is a token, seen by attention or not, and False where there is padding.
+        token_type_ids: Types, where the model has any.
+    """
 
     input_ids: Int[Tensor, "texts length"]
     attention_mask: Int[Tensor, "texts length"]
+    token_mask: Bool[Tensor, "texts length"]
     token_type_ids: Int[Tensor, "texts length"] | None = None
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""
-        types = None if self.token_type_ids is None else self.token_type_ids.to(device, non_blocking=True)
-        ids = self.input_ids.to(device, non_blocking=True)
-        return type(self)(ids, self.attention_mask.to(device, non_blocking=True), types)
+        parts = (self.input_ids, self.attention_mask, self.token_mask, self.token_type_ids)
+        return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in parts))  # pyright: ignore[reportArgumentType]
 
     def inputs(self) -> dict[str, Tensor]:
         """Return the arguments of the backbone's forward."""
@@ -46,16 +69,42 @@ def collate(texts: Sequence[TokenizedText], *, pad_id: int, padding_side: str = 
     """Pad texts to the longest of them."""
     shape = (len(texts), max(len(text.input_ids) for text in texts))
     ids = torch.full(shape, pad_id)
-    mask = torch.zeros(shape, dtype=torch.long)
+    mask = torch.zeros(shape, dtype=torch.bool)
+    attention = torch.zeros(shape, dtype=torch.long)
     types = None if texts[0].token_type_ids is None else torch.zeros(shape, dtype=torch.long)
     for row, text in enumerate(texts):
         length = len(text.input_ids)
-        place = slice(shape[1] - length, None) if padding_side == "left" else slice(length)
-        ids[row, place] = torch.tensor(text.input_ids)
-        mask[row, place] = 1
+        start = shape[1] - length if padding_side == "left" else 0
+        place = slice(start, start + length)
+        ids[row, place] = torch.tensor(text.input_ids, dtype=torch.long)
+        mask[row, place] = True
+        attention[row, start : start + length - text.num_unattended] = 1
         if types is not None and text.token_type_ids is not None:
-            types[row, place] = torch.tensor(text.token_type_ids)
-    return TokenBatch(ids, mask, types)
+            types[row, place] = torch.tensor(text.token_type_ids, dtype=torch.long)
+    return TokenBatch(ids, attention, mask, types)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a side lays its texts out as tokens.
+
+    Args:
+        length: Most tokens of a text, all others included; None for as many as the backbone takes.
+        prompt: Put before each text.
+        lowercase: Whether texts are lower-cased.
+        special_tokens: Whether the tokenizer's own special tokens are added.
+        inserted: Tokens put after the first special token: markers, viewers.
+        expansion_id: The token that fills each text up to ``length``; None if none does.
+        attend_to_expansion: Whether attention sees it.
+    """
+
+    length: int | None = None
+    prompt: str = ""
+    lowercase: bool = False
+    special_tokens: bool = True
+    inserted: tuple[int, ...] = ()
+    expansion_id: int | None = None
+    attend_to_expansion: bool = False
 
 
 class Tokenizer:
@@ -91,16 +140,61 @@ class Tokenizer:
         """Return the shorter of a wanted length and what the backbone takes."""
         return min((value for value in (length, self.max_length) if value is not None), default=None)
 
-    def texts(
-        self, texts: Sequence[str], *, length: int | None, prompt: str = "", lowercase: bool = False
-    ) -> list[TokenizedText]:
-        """Tokenize single texts; ``length`` is the most tokens kept, special ones included."""
+    def texts(self, texts: Sequence[str], layout: Layout) -> list[TokenizedText]:
+        """Tokenize single texts."""
         check_texts(texts)
         if not texts:
             return []
-        prompted = [prompt + (text.lower() if lowercase else text) for text in texts]
-        limit = self.limit(length)
-        return _tokenized(self.tokenizer(prompted, truncation=limit is not None, max_length=limit))
+        prompted = [layout.prompt + (text.lower() if layout.lowercase else text) for text in texts]
+        limit = self.limit(layout.length)
+        room = None if limit is None else max(1, limit - len(layout.inserted))
+        tokenized = self._tokenize(prompted, length=room, special_tokens=layout.special_tokens)
+        if layout.special_tokens:
+            # Without any token there is nothing to embed.
+            tokenized = [text if text.input_ids else self._one_token(text) for text in tokenized]
+        if layout.inserted:
+            tokenized = [self._insert(text, layout.inserted) for text in tokenized]
+        if layout.expansion_id is not None and limit is not None:
+            tokenized = [_expand(text, limit, layout) for text in tokenized]
+        return tokenized
+
+    def _one_token(self, text: TokenizedText) -> TokenizedText:
+        return TokenizedText([self.pad_id], None if text.token_type_ids is None else [0])
+
+    def _insert(self, text: TokenizedText, inserted: tuple[int, ...]) -> TokenizedText:
+        place = self.num_leading
+        ids, types = list(text.input_ids), text.token_type_ids
+        ids[place:place] = inserted
+        return TokenizedText(ids, None if types is None else [*types[:place], *[0] * len(inserted), *types[place:]])
+
+    @cached_property
+    def num_leading(self) -> int:
+        """Special tokens before a text: one, [CLS] or the like, or none."""
+        with_text, without = (
+            self.tokenizer("a")["input_ids"],
+            self.tokenizer("a", add_special_tokens=False)["input_ids"],
+        )
+        return next((place for place, token in enumerate(with_text) if token in without[:1]), 0)
+
+    def _tokenize(
+        self, *texts: Sequence[str], length: int | None, strategy: str | bool = True, special_tokens: bool = True
+    ) -> list[TokenizedText]:
+        """Tokenize texts, or pairs of them; what has no UTF-8 form becomes the replacement character."""
+        options: dict[str, Any] = {"add_special_tokens": special_tokens}
+        options |= {"truncation": strategy if length is not None else False, "max_length": length}
+        lists = [list(items) for items in texts]
+        try:
+            encoded = self.tokenizer(*lists, **options)
+        except (TypeError, UnicodeError):  # a lone surrogate
+            encoded = self.tokenizer(
+                *([_LONE_SURROGATES.sub("\ufffd", text) for text in items] for items in lists), **options
+            )
+        if length is not None and logger.isEnabledFor(logging.DEBUG):
+            cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings or ())
+            logger.debug("%d of %d texts were cut to %d tokens.", cut, len(lists[0]), length)
+        ids = encoded["input_ids"]
+        types = encoded.get("token_type_ids") or [None] * len(ids)
+        return [TokenizedText(*pair) for pair in zip(ids, types, strict=True)]
 
     def pairs(
         self,
@@ -117,9 +211,7 @@ class Tokenizer:
         if not queries:
             return []
         queries, docs = self._cut(queries, query_length), self._cut(docs, doc_length)
-        limit = self.limit(length)
-        strategy = "longest_first" if limit is not None else False
-        return _tokenized(self.tokenizer(list(queries), list(docs), truncation=strategy, max_length=limit))
+        return self._tokenize(queries, docs, length=self.limit(length), strategy="longest_first")
 
     def _cut(self, texts: Sequence[str], length: int | None) -> Sequence[str]:
         """Cut texts after so many tokens of their own."""
@@ -131,6 +223,31 @@ class Tokenizer:
         )["offset_mapping"]
         cut = {text: text[: spans[-1][1]] if spans else text for text, spans in zip(unique, offsets, strict=True)}
         return [cut[text] for text in texts]
+
+    def token_id(self, token: str) -> int:
+        """Return the id of a token.
+
+        Raises:
+            ConfigError: If the vocabulary has no such token.
+        """
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        if found is None or (found == self.tokenizer.unk_token_id and token != self.tokenizer.unk_token):
+            near = did_you_mean(token, self.tokenizer.all_special_tokens)
+            raise ConfigError(f"The tokenizer's vocabulary has no token '{token}'.{near}")
+        return found
+
+    def has_token(self, token: str) -> bool:
+        """Whether the vocabulary has a token."""
+        found = self.tokenizer.convert_tokens_to_ids(token)
+        return found is not None and (found != self.tokenizer.unk_token_id or token == self.tokenizer.unk_token)
+
+    def scoring_mask_ids(self, tokens: ScoringMask) -> tuple[int, ...]:
+        """Return the ids of tokens that take no part in scoring; punctuation that the vocabulary lacks is left out."""
+        if tokens is None:
+            return ()
+        if tokens == "punctuation":
+            tokens = tuple(mark for mark in string.punctuation if self.has_token(mark))
+        return tuple(self.token_id(token) for token in tokens)
 
     def prompt_tokens(self, prompt: str) -> int:
         """Count the tokens that a prompt takes at the start of a text, leading special ones included."""
@@ -153,7 +270,8 @@ def check_texts(texts: Sequence[Any]) -> None:
             )
 
 
-def _tokenized(encoded: Any) -> list[TokenizedText]:
-    ids = encoded["input_ids"]
-    types = encoded.get("token_type_ids") or [None] * len(ids)
-    return [TokenizedText(*pair) for pair in zip(ids, types, strict=True)]
+def _expand(text: TokenizedText, length: int, layout: Layout) -> TokenizedText:
+    missing = max(0, length - len(text.input_ids))
+    types = None if text.token_type_ids is None else [*text.token_type_ids, *[0] * missing]
+    ids = [*text.input_ids, *[layout.expansion_id or 0] * missing]
+    return TokenizedText(ids, types, 0 if layout.attend_to_expansion else missing)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lir_models import BiEncoderConfig, BiEncoderModel
-from lir_models.scoring import similarity
 from lir_train.batches import DocBatch, EmbeddedDocs, EmbeddedQueries, QueryBatch, RankBatch, ScoredRankings, TrainBatch
-from lir_train.errors import ArgumentError, WrongStageError
+from lir_train.errors import ArgumentError
 from lir_train.losses import LossFunction, LossInput
 from lir_train.module import LightningIRModule, check_losses, check_metrics
 
@@ -41,17 +40,20 @@ class BiEncoderModule(LightningIRModule):
     def index_metadata(self) -> dict[str, Any]:
         """Return what an index keeps of the model that made it."""
         model: BiEncoderModel = self.model
-        return {"model": model.name, "fingerprint": model.fingerprint, "similarity": model.similarity, "dim": model.dim}
+        return {
+            "model": model.name,
+            "fingerprint": model.fingerprint,
+            "similarity": model.config.similarity_function,
+            "dim": model.dim,
+        }
 
     def loss_input(self, batch: TrainBatch) -> LossInput:
         """Embed queries and documents, and compare each query with every document."""
         model: BiEncoderModel = self.model
-        if model.config.is_multi_vector:
-            raise WrongStageError("A model of one vector a token cannot be trained yet; it needs a pooling strategy.")
         assert batch.queries is not None
         queries = model.embed(batch.queries, "query")
         docs = model.embed(batch.docs, "doc")
-        all_scores = similarity(queries, docs, model.config.similarity_function)
+        all_scores = model.compare(queries, docs)
         owner, place = batch.mask.nonzero(as_tuple=True)
         scores = all_scores.new_zeros(batch.mask.shape).index_put(
             (owner, place), all_scores.gather(0, owner.unsqueeze(0))[0]

@@ -5,19 +5,18 @@ A format is recognised from its files, never from a name.
 
 from pathlib import Path
 
-from lir_models.checkpoints import lir, plain, sentence_transformers, sequence_classification
-from lir_models.config import Recognised
+from lir_models.checkpoints import colbert, lightning_ir, lir, plain, sentence_transformers, sequence_classification
+from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights, Kind
 from lir_models.errors import CheckpointError
 
+__all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
+
 # The first that recognises a folder reads it: lir's own file says most, a bare config.json least.
-_FORMATS = (lir, sentence_transformers, sequence_classification, plain)
+_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, sequence_classification, plain)
 
 
-def recognise(folder: Path) -> Recognised:
+def recognise(folder: Path) -> Checkpoint:
     """Say what kind of model a folder holds, and by which rule it scores; no weights are read.
-
-    Returns:
-        The kind, and the config; None for a backbone, which has no rule yet.
 
     Raises:
         CheckpointError: If the folder holds no model, or one that cannot be read.

@@ -1,9 +1,10 @@
 """Reading and writing the small files of a checkpoint, and its heads' weights."""
 
 import json
+import pickle
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,48 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read the weights of one module: ``model.safetensors``, or ``pytorch_model.bin`` (tensors only, no code)."""
-    if (folder / "model.safetensors").is_file():
-        from safetensors.torch import load_file
+def read_weights(folder: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:
+    """Read the weights that lie in a folder: safetensors, or .bin (tensors only, no code); whole or in shards.
 
-        return load_file(folder / "model.safetensors")
-    if (folder / "pytorch_model.bin").is_file():
-        return torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
+    Args:
+        folder: The folder.
+        wanted: Which of them, by name; None for all.
+
+    Raises:
+        CheckpointError: If there are none, or a file is damaged.
+    """
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{stem}.index.json"
+        if (folder / stem).is_file():
+            return _read_tensors(folder / stem, wanted)
+        if index.is_file():
+            shards = {file for name, file in read_json(index)["weight_map"].items() if wanted is None or wanted(name)}
+            return {
+                name: tensor for file in sorted(shards) for name, tensor in _read_tensors(folder / file, wanted).items()
+            }
     raise CheckpointError(f"'{folder}' has no weights: neither model.safetensors nor pytorch_model.bin.")
+
+
+def _read_tensors(path: Path, wanted: Callable[[str], bool] | None) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys() if wanted is None or wanted(name)}  # noqa: SIM118
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor for name, tensor in tensors.items() if wanted is None or wanted(name)}
+    except (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"'{path}' is damaged, or holds more than tensors: {reason}") from error
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """Read ``tokenizer.json`` as the tokenizers library does; None where there is none."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    return Tokenizer.from_file(str(path)) if path.is_file() else None
 
 
 @contextmanager

@@ -1,19 +1,32 @@
 """lir's own file, ``lir.json``: the whole rule, beside files that other tools read."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 
 from torch import Tensor
 
-from lir_models.checkpoints.files import read_json, read_weights, write_json
-from lir_models.config import BiEncoderConfig, CrossEncoderConfig, Recognised
+from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
+from lir_models.checkpoints.files import read_json, write_json
+from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, ConfigError
-from lir_models.families import dpr, mono
+from lir_models.families import coil, col, dpr, mono, mvr, splade
+from lir_models.fields import Side
 
 FILE = "lir.json"
+HEADS = {"doc": "lir_heads.safetensors", "query": "lir_query_heads.safetensors"}
+STATIC_FOLDER = "query_0_SparseStaticEmbedding"
 FORMAT_VERSION = 1
 
 # A family is known once its file is read.
-FAMILIES = (dpr.DprConfig, mono.MonoConfig)
+FAMILIES = (
+    coil.CoilConfig,
+    coil.UniCoilConfig,
+    col.ColConfig,
+    dpr.DprConfig,
+    mono.MonoConfig,
+    mvr.MvrConfig,
+    splade.SpladeConfig,
+)
 
 _CONFIGS = {"bi-encoder": BiEncoderConfig, "cross-encoder": CrossEncoderConfig}
 
@@ -23,8 +36,8 @@ def detect(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def read(folder: Path) -> Recognised:
-    """Read kind and config."""
+def read(folder: Path) -> Checkpoint:
+    """Read kind and config; the folder of another tool's form is found as that tool finds it."""
     values = read_json(folder / FILE)
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
@@ -34,27 +47,41 @@ def read(folder: Path) -> Recognised:
         )
     try:
         kind = values["kind"]
-        return kind, _CONFIGS[kind].from_json(values["config"])
+        config = _CONFIGS[kind].from_json(values["config"])
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"'{folder / FILE}' is damaged: {error}") from error
+    folders: dict[str, str] = values.get("folders", {})
+    return Checkpoint(
+        kind=kind,
+        config=config,
+        folder=folder / folders.get("encoder", ""),
+        query_folder=folder / folders["query_encoder"] if "query_encoder" in folders else None,
+        heads=lambda side: read_heads(folder, side),
+    )
 
 
-def write(folder: Path, kind: str, config: BiEncoderConfig | CrossEncoderConfig) -> None:
-    """Write kind and config."""
-    write_json(folder / FILE, {"format_version": FORMAT_VERSION, "kind": kind, "config": config.to_json()})
+def write(
+    folder: Path,
+    kind: str,
+    config: BiEncoderConfig | CrossEncoderConfig,
+    folders: Mapping[str, PurePath] | None = None,
+) -> None:
+    """Write kind and config, and in which folders encoders lie that do not lie in the folder itself."""
+    values = {"format_version": FORMAT_VERSION, "kind": kind, "config": config.to_json()}
+    places = {name: path.as_posix() for name, path in (folders or {}).items() if path != PurePath()}
+    write_json(folder / FILE, values | ({"folders": places} if places else {}))
 
 
-def write_head_weights(folder: Path, heads: list[dict[str, Tensor]]) -> None:
-    """Write the weights of the dense layers, one folder each."""
+def write_heads(folder: Path, weights: dict[str, Tensor], side: Side) -> None:
+    """Write the weights of one side's head."""
     from safetensors.torch import save_file
 
-    for index, weights in enumerate(heads, start=1):
-        place = folder / f"{index}_Dense"
-        place.mkdir()
-        save_file(weights, place / "model.safetensors")
+    save_file(weights, folder / HEADS[side])
 
 
-def read_head_weights(folder: Path) -> list[dict[str, Tensor]]:
-    """Read what `write_head_weights` wrote."""
-    places = sorted(folder.glob("*_Dense"), key=lambda place: int(place.name.partition("_")[0]))
-    return [read_weights(place) for place in places]
+def read_heads(folder: Path, side: Side) -> HeadWeights:
+    """Read what `write_heads` wrote."""
+    from safetensors.torch import load_file
+
+    path = folder / HEADS[side]
+    return load_file(path) if path.is_file() else {}

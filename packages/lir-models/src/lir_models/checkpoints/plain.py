@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lir_models.config import Recognised
+from lir_models.checkpoints.checkpoint import Checkpoint
 
 
 def detect(folder: Path) -> bool:
@@ -10,7 +10,6 @@ def detect(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
-def read(folder: Path) -> Recognised:
+def read(folder: Path) -> Checkpoint:
     """A backbone has no config of ours; the caller chooses one."""
-    del folder
-    return "backbone", None
+    return Checkpoint(kind="backbone", config=None, folder=folder)

@@ -6,32 +6,11 @@ Their activation, for ``predict``, stands where sentence-transformers below 5.4 
 from pathlib import Path
 from typing import Any
 
+from lir_models.checkpoints.activations import activation_of
+from lir_models.checkpoints.checkpoint import Checkpoint
 from lir_models.checkpoints.files import read_json
-from lir_models.config import Activation, Recognised
 from lir_models.errors import CheckpointError
 from lir_models.families.mono import MonoConfig
-
-ACTIVATION_PATHS: dict[Activation, str] = {
-    "identity": "torch.nn.modules.linear.Identity",
-    "tanh": "torch.nn.modules.activation.Tanh",
-    "relu": "torch.nn.modules.activation.ReLU",
-    "gelu": "torch.nn.modules.activation.GELU",
-    "silu": "torch.nn.modules.activation.SiLU",
-    "sigmoid": "torch.nn.modules.activation.Sigmoid",
-}
-
-
-def activation_of(path: str) -> Activation:
-    """Return our name of an activation given as a dotted path.
-
-    Raises:
-        CheckpointError: If it is none that lir knows; no code named by a checkpoint is run.
-    """
-    for name, known in ACTIVATION_PATHS.items():
-        if path.rpartition(".")[2] == known.rpartition(".")[2]:
-            return name
-    known_names = ", ".join(known.rpartition(".")[2] for known in ACTIVATION_PATHS.values())
-    raise CheckpointError(f"The checkpoint asks for the activation '{path}'; known are {known_names}.")
 
 
 def detect(folder: Path) -> bool:
@@ -42,7 +21,7 @@ def detect(folder: Path) -> bool:
     return architectures[0].endswith("ForSequenceClassification")
 
 
-def read(folder: Path) -> Recognised:
+def read(folder: Path) -> Checkpoint:
     """Read the rule: labels from the head, activation from where a tool left it."""
     values = read_json(folder / "config.json")
     labels = num_labels(values)
@@ -55,7 +34,8 @@ def read(folder: Path) -> Recognised:
     )
     # Without a word on it, sentence-transformers takes the sigmoid of a single logit.
     activation = activation_of(path) if path else ("sigmoid" if labels == 1 else "identity")
-    return "cross-encoder", MonoConfig(scoring_strategy="rank" if labels == 1 else "mono", activation=activation)
+    config = MonoConfig(scoring_strategy="rank" if labels == 1 else "mono", activation=activation)
+    return Checkpoint(kind="cross-encoder", config=config, folder=folder)
 
 
 def num_labels(config: dict[str, Any]) -> int:

@@ -5,7 +5,8 @@ Karpukhin et al. (2020), *Dense Passage Retrieval for Open-Domain Question Answe
 
 from dataclasses import dataclass
 
-from lir_models.config import BiEncoderConfig, Pooling
+from lir_models.config import BiEncoderConfig
+from lir_models.fields import Pooling
 
 
 @dataclass(frozen=True, kw_only=True)

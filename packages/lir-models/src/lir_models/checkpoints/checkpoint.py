@@ -1,0 +1,45 @@
+"""What a format says of a folder: the rule, where the backbone lies, and where the weights of the heads."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lir_models.config import BiEncoderConfig, CrossEncoderConfig
+from lir_models.fields import Side
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Kind = Literal["bi-encoder", "cross-encoder", "backbone"]
+
+#: Weights of one side's head, by the names that they have in lir's module.
+HeadWeights = dict[str, "Tensor"]
+
+
+def _no_heads(side: Side) -> HeadWeights:
+    del side
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a model is, read from the small files of its folder; no weights are read yet.
+
+    Args:
+        kind: A plain ``backbone`` has no rule for scores.
+        config: The rule; None for a backbone.
+        folder: Where the backbone and its tokenizer lie; of two encoders, the documents'.
+        query_folder: Where the queries' own encoder (or just its tokenizer) lies, if it has one.
+        backbone_config: The backbone's settings, where ``config.json`` is not transformers' own.
+        key_mapping: Regular expressions for names of backbone weights, and what replaces them.
+        heads: Reads the weights of the heads of one side; of a shared encoder, ``doc``.
+    """
+
+    kind: Kind
+    config: BiEncoderConfig | CrossEncoderConfig | None
+    folder: Path
+    query_folder: Path | None = None
+    backbone_config: Mapping[str, Any] | None = None
+    key_mapping: Mapping[str, str] | None = None
+    heads: Callable[[Side], HeadWeights] = _no_heads

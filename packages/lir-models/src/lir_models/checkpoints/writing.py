@@ -1,0 +1,93 @@
+"""Saving a bi-encoder: the backbone as transformers has it, ``lir.json``, and what other libraries ask for."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lir_models.backbone import quiet
+from lir_models.checkpoints import lir
+from lir_models.checkpoints.checkpoint import HeadWeights
+from lir_models.checkpoints.files import written_whole
+from lir_models.checkpoints.sentence_transformers import dense, pylate, sparse
+from lir_models.families.col import ColConfig
+from lir_models.families.splade import SpladeConfig
+from lir_models.fields import Side
+from lir_models.heads.vocabulary import VocabularyHead
+
+if TYPE_CHECKING:
+    from lir_models.bi_encoder import BiEncoderModel
+    from lir_models.encoder import Encoder
+
+
+def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -> None:
+    """Save a bi-encoder, whole or not at all."""
+    from lir_models.encoder import Encoder
+
+    config = model.config
+    heads: dict[Side, HeadWeights] = {side: _head_weights(model, side) for side in ("query", "doc")}
+    is_routed = _is_routed(model)
+    with written_whole(folder, overwrite=overwrite) as place, quiet():
+        doc_folder = place / _encoder_folder(model, "document") if is_routed else place
+        _save_encoder(model.encoder, doc_folder)
+        folders = {"encoder": doc_folder.relative_to(place)}
+        query = model.query_encoder
+        if query is not None:
+            if isinstance(query, Encoder):
+                query_folder = place / (_encoder_folder(model, "query") if is_routed else "query_encoder")
+                _save_encoder(query, query_folder)
+            else:
+                query_folder = place / (lir.STATIC_FOLDER if is_routed else "query_encoder")
+                query.tokenizer.tokenizer.save_pretrained(query_folder)
+            folders["query_encoder"] = query_folder.relative_to(place)
+        lir.write(place, "bi-encoder", config, folders)
+        for side in ("query", "doc") if query is not None or model.doc_encoder is not None else ("doc",):
+            if heads[side]:
+                lir.write_heads(place, heads[side], side)
+        if isinstance(config, SpladeConfig) and sparse.can_write(config):
+            sparse.write(place, config, heads, model.dim)
+        elif isinstance(config, ColConfig) and pylate.can_write(config):
+            pylate.write(place, config, heads)
+        elif dense.can_write(config):
+            dense.write(place, config, heads, model.encoder.hidden_size)
+
+
+def _is_routed(model: "BiEncoderModel") -> bool:
+    """Whether sentence-transformers would have a router."""
+    config = model.config
+    can_write = sparse.can_write(config) if isinstance(config, SpladeConfig) else dense.can_write(config)
+    return model.query_encoder is not None and can_write
+
+
+def _encoder_folder(model: "BiEncoderModel", route: str) -> str:
+    return f"{route}_0_{'MLMTransformer' if isinstance(model.encoder.head, VocabularyHead) else 'Transformer'}"
+
+
+def _save_encoder(encoder: "Encoder", folder: Path) -> None:
+    model: Any = encoder.backbone
+    with _whole(encoder):
+        model.save_pretrained(folder)
+    encoder.tokenizer.tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _whole(encoder: "Encoder") -> Generator[None]:
+    """Put the output layer of a masked language model back where transformers has it."""
+    if not isinstance(encoder.head, VocabularyHead):
+        yield
+        return
+    model: Any = encoder.backbone
+    detached = model.get_output_embeddings()
+    model.set_output_embeddings(encoder.head.decoder)
+    try:
+        yield
+    finally:
+        model.set_output_embeddings(detached)
+
+
+def _head_weights(model: "BiEncoderModel", side: Side) -> HeadWeights:
+    """Return the weights of a side's head, without those that are saved as the backbone's."""
+    weights = model.encoder_of(side).head.state_dict()
+    return {
+        name: weight.detach().cpu().contiguous() for name, weight in weights.items() if not name.startswith("decoder.")
+    }

@@ -1,0 +1,140 @@
+"""One way from texts to embeddings: layout, backbone, head."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lir_models.config import BiEncoderConfig
+from lir_models.embeddings import BatchEmbeddings
+from lir_models.errors import CheckpointError
+from lir_models.fields import Side
+from lir_models.heads.vocabulary import StaticHead, VocabularyHead
+from lir_models.tokenization import Layout, TokenBatch, TokenizedText, Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+class Encoder(nn.Module):
+    """A backbone and a head, for one side of a bi-encoder or for both.
+
+    Args:
+        backbone: A transformer; of term weights, one with a masked-language-model head.
+        tokenizer: Its tokenizer.
+        config: The rule.
+        new_tokens: Whether markers and viewers that the vocabulary lacks are added to it.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, new_tokens: bool = True
+    ) -> None:
+        super().__init__()
+        _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
+        self.tokenizer = tokenizer
+        self.backbone = backbone
+        self.head = config.make_head(backbone, tokenizer)
+        self._layouts = _layouts(config, tokenizer)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the backbone."""
+        return self.backbone.config.hidden_size  # pyright: ignore[reportAttributeAccessIssue, reportReturnType]
+
+    def tokenize(self, texts: Sequence[str], side: Side) -> list[TokenizedText]:
+        """Turn texts into token ids as their side lays them out."""
+        return self.tokenizer.texts(texts, self._layouts[side])
+
+    def forward(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
+        """Embed a batch, with gradients."""
+        output = self.backbone(**batch.inputs())
+        # Of a masked language model whose output layer sits in the head, the logits are the input of that layer.
+        hidden: Tensor = output.logits if isinstance(self.head, VocabularyHead) else output.last_hidden_state
+        return self.head(hidden, batch, side)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder runs."""
+        return next(self.backbone.parameters()).device
+
+
+class StaticEncoder(nn.Module):
+    """Term weights of texts without a backbone.
+
+    Args:
+        tokenizer: Whose tokens are the terms.
+        config: The rule.
+        head: What weighs them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: BiEncoderConfig, head: StaticHead) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.head = head
+        self._layouts = _layouts(config, tokenizer, special_tokens=False)
+
+    def tokenize(self, texts: Sequence[str], side: Side) -> list[TokenizedText]:
+        """Turn texts into token ids, without special ones."""
+        return self.tokenizer.texts(texts, self._layouts[side])
+
+    def forward(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
+        """Weigh the terms of a batch."""
+        return self.head(batch, side)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder runs."""
+        return self.head.device
+
+
+def _layouts(config: BiEncoderConfig, tokenizer: Tokenizer, *, special_tokens: bool = True) -> dict[Side, Layout]:
+    fills = config.form == "multi-vector"
+    return {
+        "query": Layout(
+            length=config.query_length,
+            prompt=config.query_prompt,
+            lowercase=config.lowercase,
+            special_tokens=special_tokens,
+            inserted=tuple(map(tokenizer.token_id, config.inserted_tokens("query"))) if special_tokens else (),
+            expansion_id=_expansion_id(config, tokenizer) if fills and config.query_expansion else None,
+            attend_to_expansion=config.attend_to_query_expanded_tokens,
+        ),
+        "doc": Layout(
+            length=config.doc_length,
+            prompt=config.doc_prompt,
+            lowercase=config.lowercase,
+            special_tokens=special_tokens,
+            inserted=tuple(map(tokenizer.token_id, config.inserted_tokens("doc"))) if special_tokens else (),
+            expansion_id=_expansion_id(config, tokenizer) if fills and config.doc_expansion else None,
+            attend_to_expansion=config.attend_to_doc_expanded_tokens,
+        ),
+    }
+
+
+def _expansion_id(config: BiEncoderConfig, tokenizer: Tokenizer) -> int:
+    if config.expansion_token is not None:
+        return tokenizer.token_id(config.expansion_token)
+    inner = tokenizer.tokenizer
+    # Decoders have no mask token; sentence-transformers takes the end token then.
+    return (
+        tokenizer.pad_id
+        if inner.mask_token_id is inner.eos_token_id is None
+        else inner.mask_token_id or inner.eos_token_id
+    )
+
+
+def _add_tokens(backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, allowed: bool) -> None:
+    wanted = [*config.inserted_tokens("query"), *config.inserted_tokens("doc")]
+    missing = [token for token in dict.fromkeys(wanted) if not tokenizer.has_token(token)]
+    if not missing:
+        return
+    if not allowed:
+        raise CheckpointError(
+            f"The checkpoint's rule puts the token '{missing[0]}' before texts, but its vocabulary has no such token."
+        )
+    logger.info("Added to the vocabulary, with new embeddings: %s.", ", ".join(missing))
+    tokenizer.tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
+    model: Any = backbone
+    if len(tokenizer.tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer.tokenizer))
