@@ -11,6 +11,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
+from .tiny import save_tiny
+
 WORDS = [
     "the",
     "a",
@@ -37,7 +39,8 @@ WORDS = [
 
 
 # Words fall into letters where they are not known.
-VOCABULARY = [*WORDS, *"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+VOCABULARY = list(dict.fromkeys([*WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS), *"!,.?"]))
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +95,20 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     LlamaModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """What makes a tiny random model of a kind of backbone, once."""
+    root, made = tmp_path_factory.mktemp("tiny"), {}
+
+    def make(kind: str, head: str = "Model", **options: object) -> Path:
+        key = (kind, head, *sorted(options.items()))
+        if key not in made:
+            made[key] = save_tiny(root / str(len(made)), kind, head, VOCABULARY, **options)
+        return made[key]
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -102,8 +102,8 @@ def load_backbone(
     with quiet(), _readable(folder):
         config = _config(folder, backbone_config, options.trust_remote_code)
         auto = getattr(transformers, _AUTO_CLASSES[architecture])
-        if architecture == "base" and config.is_encoder_decoder:
-            auto = transformers.AutoModelForTextEncoding  # of T5, the encoder alone
+        if architecture == "base" and _has_an_encoder_apart(config):
+            auto = transformers.AutoModelForTextEncoding
         if architecture == "masked-lm":
             _check_masked_lm(folder, config)
         if num_labels is not None:
@@ -126,6 +126,13 @@ def _config(folder: Path, values: Mapping[str, Any] | None, trust_remote_code: b
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     values = dict(values)
     return transformers.AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def _has_an_encoder_apart(config: Any) -> bool:
+    """Whether the kind has a decoder that an encoder does not need, as T5 has."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+
+    return MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES.get(config.model_type, "").endswith("EncoderModel")
 
 
 def _check_masked_lm(folder: Path, config: Any) -> None:

@@ -21,7 +21,7 @@ from lir_models.encoder import Encoder, StaticEncoder
 from lir_models.errors import CheckpointError, InputError, WrongModelKindError
 from lir_models.fields import Form, Side
 from lir_models.heads.dense import DenseHead
-from lir_models.heads.vocabulary import VocabularyHead
+from lir_models.heads.vocabulary import StaticHead, VocabularyHead
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
@@ -90,6 +90,7 @@ class BiEncoderModel(nn.Module):
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         trust_remote_code: bool = False,
+        **changes: Any,
     ) -> Self:
         """Load a model.
 
@@ -108,6 +109,7 @@ class BiEncoderModel(nn.Module):
             cache_dir: Where downloads are kept; None for the usual place.
             local_files_only: Whether nothing is downloaded.
             trust_remote_code: Whether Python code from the checkpoint may run.
+            **changes: Fields of the rule that are to differ from the checkpoint's: ``truncate_dim=256``, for instance.
 
         Raises:
             ModelNotFoundError: If there is no such model.
@@ -127,7 +129,7 @@ class BiEncoderModel(nn.Module):
                 "its token embeddings, compared by dot product. Give a config for another rule.",
                 name_or_path,
             )
-        rule = config or found or BiEncoderConfig()
+        rule = (config or found or BiEncoderConfig()).replace(**changes)
         query_checkpoint = None if query_name_or_path is None else _bi_encoder_checkpoint(query_name_or_path, hub)
         if query_checkpoint is not None:
             rule = rule.replace(shared_encoder=False)
@@ -380,6 +382,8 @@ def _load_heads(head: nn.Module, checkpoint: Checkpoint, side: Side, *, is_own: 
     if not wanted:
         return
     weights: HeadWeights = checkpoint.heads(side)
+    if isinstance(head, StaticHead):
+        weights = head.padded(weights)
     missing = [name for name in wanted if name not in weights]
     fits = not missing and all(weights[name].shape == shape for name, shape in wanted.items())
     if fits:

@@ -176,6 +176,12 @@ class BiEncoderConfig(JsonConfig):
         marker = self.query_marker if side == "query" else self.doc_marker
         return (marker,) if self.add_marker_tokens and marker else ()
 
+    @property
+    def takes_first_token(self) -> bool:
+        """Whether a text's embedding is that of a token before it."""
+        poolings = (self.query_pooling_strategy, self.doc_pooling_strategy)
+        return any("first" in (pooling if isinstance(pooling, tuple) else (pooling,)) for pooling in poolings)
+
     def uses_backbone(self, side: Side) -> bool:
         """Whether a side's texts go through a backbone."""
         del side

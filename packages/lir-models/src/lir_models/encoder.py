@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings
-from lir_models.errors import CheckpointError
+from lir_models.errors import CheckpointError, ConfigError
 from lir_models.fields import Side
 from lir_models.heads.vocabulary import StaticHead, VocabularyHead
 from lir_models.tokenization import Layout, TokenBatch, TokenizedText, Tokenizer
@@ -24,13 +24,16 @@ class Encoder(nn.Module):
         backbone: A transformer; of term weights, one with a masked-language-model head.
         tokenizer: Its tokenizer.
         config: The rule.
-        new_tokens: Whether markers and viewers that the vocabulary lacks are added to it.
+        new_tokens: Whether the rule is a new one for the backbone: markers and viewers that the vocabulary lacks are
+            added to it.
     """
 
     def __init__(
         self, backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, new_tokens: bool = True
     ) -> None:
         super().__init__()
+        if new_tokens:
+            _check_first_tokens(backbone, config)
         _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
         self.tokenizer = tokenizer
         self.backbone = backbone
@@ -122,6 +125,23 @@ def _expansion_id(config: BiEncoderConfig, tokenizer: Tokenizer) -> int:
         if inner.mask_token_id is inner.eos_token_id is None
         else inner.mask_token_id or inner.eos_token_id
     )
+
+
+def _check_first_tokens(backbone: nn.Module, config: BiEncoderConfig) -> None:
+    """Refuse a new rule that takes what stands before a text, on a backbone whose attention does not look ahead."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    kind: str = backbone.config.model_type  # pyright: ignore[reportAttributeAccessIssue, reportAssignmentType]
+    looks_ahead = kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if config.takes_first_token and not (looks_ahead or getattr(backbone.config, "use_bidirectional_attention", False)):
+        raise ConfigError(
+            f"{type(config).__name__} takes the embedding of a token before the text, which sees nothing of the text on a "
+            f"decoder such as '{kind}'. Set the pooling strategies to 'last' or 'mean', or choose an encoder, BERT for "
+            "instance."
+        )
 
 
 def _add_tokens(backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, allowed: bool) -> None:

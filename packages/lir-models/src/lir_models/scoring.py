@@ -113,6 +113,7 @@ def coil(queries: CoilEmbeddings, docs: CoilEmbeddings) -> Float[Tensor, "querie
     """
     same = docs.token_ids.unsqueeze(1) == queries.token_ids.unsqueeze(0)
     matches = _aggregate(similarity(docs.vectors, queries.vectors) * same, docs.lengths, "max")
+    matches = matches.masked_fill((docs.lengths == 0).unsqueeze(1), 0.0)
     tokens = _aggregate(matches.T.contiguous(), queries.lengths, "sum")
     return similarity(queries.text_vectors, docs.text_vectors) + tokens
 

@@ -44,6 +44,12 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -
         for side in ("query", "doc") if query is not None or model.doc_encoder is not None else ("doc",):
             if heads[side]:
                 lir.write_heads(place, heads[side], side)
+        # Other libraries do not all cut a text at what the backbone takes, so they are told.
+        tokenizers = {side: model.encoder_of(side).tokenizer for side in ("query", "doc")}
+        config = config.replace(
+            query_length=tokenizers["query"].limit(config.query_length),
+            doc_length=tokenizers["doc"].limit(config.doc_length),
+        )
         if isinstance(config, SpladeConfig) and sparse.can_write(config):
             sparse.write(place, config, heads, model.dim)
         elif isinstance(config, ColConfig) and pylate.can_write(config):

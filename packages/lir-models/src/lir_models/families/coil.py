@@ -50,6 +50,11 @@ class CoilConfig(BiEncoderConfig):
         """``coil``."""
         return "coil"
 
+    @property
+    def takes_first_token(self) -> bool:
+        """A text's own vector is that of its first token."""
+        return True
+
     def make_head(self, backbone: "nn.Module", tokenizer: "Tokenizer") -> Any:
         """Make the two layers."""
         from lir_models.heads.coil import CoilHead

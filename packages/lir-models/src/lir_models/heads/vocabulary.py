@@ -138,6 +138,11 @@ class StaticHead(nn.Module):
         """Where the head runs, whether it has weights or not."""
         return self._here.device  # pyright: ignore[reportReturnType, reportAttributeAccessIssue]
 
+    def padded(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights with a 0 for terms that only the other side's vocabulary has, whose size is often rounded up."""
+        missing = {name: self.vocab_size - len(weight) for name, weight in weights.items()}
+        return {name: nn.functional.pad(weight, (0, max(0, missing[name]))) for name, weight in weights.items()}
+
     def forward(self, batch: TokenBatch, side: Side) -> Float[Tensor, "texts vocabulary"]:
         """Weigh the tokens of each text."""
         del side

@@ -79,7 +79,6 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]
         pool_prompt=pooling["doc"].get("include_prompt", True),
         projection=layers["doc"] or None,
         normalization_strategy="l2" if _normalizes(chains["doc"]) else None,
-        truncate_dim=settings.get("truncate_dim"),
         query_length=transformers["query"].get("max_seq_length"),
         doc_length=transformers["doc"].get("max_seq_length"),
         query_prompt=prompts["query"],
@@ -119,12 +118,16 @@ def _pooling(values: Mapping[str, Any]) -> Pooling:
 
 def can_write(config: BiEncoderConfig) -> bool:
     """Whether sentence-transformers has a word for all that the config says."""
-    pooled = (config.query_pooling_strategy, config.doc_pooling_strategy)
     if type(config) not in (BiEncoderConfig, DprConfig) or config.form != "dense":
         return False
-    if config.shared_encoder and (pooled[0] != pooled[1] or config.query_length != config.doc_length):
-        return config.query_length != config.doc_length and pooled[0] == pooled[1] and _in_order(pooled[0])
-    return config.sparsification_strategy is None and not config.add_marker_tokens and all(map(_in_order, pooled))
+    sides = [(config.query_pooling_strategy, config.query_length), (config.doc_pooling_strategy, config.doc_length)]
+    return (
+        all(_in_order(pooling) for pooling, _ in sides)
+        # One encoder has one length: of queries, the documents' serves as well where it is larger.
+        and (not config.shared_encoder or sides[0][0] == sides[1][0])
+        and config.sparsification_strategy is config.truncate_dim is None
+        and not config.add_marker_tokens
+    )
 
 
 def _in_order(pooling: Pooling) -> bool:
@@ -155,7 +158,6 @@ def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeight
         prompts={"query": config.query_prompt, "document": config.doc_prompt},
         default_prompt_name=None,
         similarity_fn_name=names[config.similarity_function],
-        **({} if config.truncate_dim is None else {"truncate_dim": config.truncate_dim}),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lir_models.checkpoints.checkpoint import Checkpoint
-from lir_models.checkpoints.files import read_json
+from lir_models.checkpoints.files import read_json, read_tokenizer
 from lir_models.checkpoints.sentence_transformers.modules import (
     Chain,
     read_dense_layer,
@@ -78,7 +78,12 @@ def _masks(chain: Chain) -> dict[str, tuple[str, ...] | None]:
     values = {} if module is None else read_json(module.folder / "config.json")
     if values.get("keep_only_token_ids"):
         raise CheckpointError(f"'{chain[0].folder}' scores tokens of some ids alone, those of images; lir reads texts.")
-    words = tuple(values.get("skiplist_words") or ()) or None
+    tokenizer = read_tokenizer(chain[0].folder)
+    # Words that are no tokens mask nothing.
+    found = (
+        word for word in values.get("skiplist_words") or () if not tokenizer or tokenizer.token_to_id(word) is not None
+    )
+    words = tuple(found) or None
     tasks = values.get("skiplist_tasks") or ["document"]
     return {task: words if task in tasks else None for task in ("query", "document")}
 
