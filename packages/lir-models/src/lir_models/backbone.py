@@ -115,6 +115,8 @@ def load_backbone(
             keywords["key_mapping"] = dict(key_mapping)
         model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **keywords)
     _check_complete(folder, model, report["missing_keys"], architecture, new_head=new_head)
+    # transformers would save under the names it found, which after a key_mapping nobody could load.
+    model._weight_conversions = None  # noqa: SLF001
     model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
     return model.eval()
 

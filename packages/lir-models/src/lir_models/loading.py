@@ -1,6 +1,5 @@
 """From a reference to whichever model it means."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ def open_checkpoint(name_or_path: str | Path, hub: HubOptions = _DEFAULT) -> Che
 
 
 def with_weights(name_or_path: str | Path, checkpoint: Checkpoint, hub: HubOptions = _DEFAULT) -> Checkpoint:
-    """Have the weights at hand too; of a hub model they come into the folder of the small files."""
+    """Have the weights at hand too: of a hub model they come into the folder of the small files."""
     folder = resolve(name_or_path, hub=hub)
-    return (
-        checkpoint
-        if folder == checkpoint.folder or folder in checkpoint.folder.parents
-        else replace(checkpoint, folder=folder)
-    )
+    # The names of weights may say what the small files do not.
+    return registry.complete(name_or_path, recognise(folder)) if checkpoint.config is None else checkpoint
 
 
 def detect(name_or_path: str | Path) -> Kind:

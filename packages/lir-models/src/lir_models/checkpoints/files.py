@@ -51,16 +51,38 @@ def read_weights(folder: Path, wanted: Callable[[str], bool] | None = None) -> d
     for stem in ("model.safetensors", "pytorch_model.bin"):
         index = folder / f"{stem}.index.json"
         if (folder / stem).is_file():
-            return _read_tensors(folder / stem, wanted)
+            return read_tensors(folder / stem, wanted)
         if index.is_file():
             shards = {file for name, file in read_json(index)["weight_map"].items() if wanted is None or wanted(name)}
             return {
-                name: tensor for file in sorted(shards) for name, tensor in _read_tensors(folder / file, wanted).items()
+                name: tensor for file in sorted(shards) for name, tensor in read_tensors(folder / file, wanted).items()
             }
     raise CheckpointError(f"'{folder}' has no weights: neither model.safetensors nor pytorch_model.bin.")
 
 
-def _read_tensors(path: Path, wanted: Callable[[str], bool] | None) -> dict[str, Tensor]:
+def weight_names(folder: Path) -> list[str]:
+    """Return the names of the weights in a folder's one file or in the index of its shards; none where there are none."""
+    from safetensors import SafetensorError, safe_open
+
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / f"{stem}.index.json").is_file():
+            return list(read_json(folder / f"{stem}.index.json")["weight_map"])
+    if (folder / "model.safetensors").is_file():
+        try:
+            with safe_open(folder / "model.safetensors", framework="pt") as file:
+                return list(file.keys())
+        except SafetensorError:
+            return []  # damaged, which is said when it is loaded
+    file = folder / "pytorch_model.bin"
+    return list(torch.load(file, map_location="meta", weights_only=True)) if file.is_file() else []
+
+
+def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:
+    """Read the tensors of one file, and run no code that may be in it.
+
+    Raises:
+        CheckpointError: If the file is damaged, or holds more than tensors.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
