@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Not of the library itself, or not on every machine: Tk is often a package of its own, distutils ended with Python 3.11.
-_LEFT_OUT = {"__pycache__", "site-packages", "dist-packages", "test", "tests"}
-_LEFT_OUT |= {"distutils", "idlelib", "lib2to3", "tkinter", "turtle.py", "turtledemo"}
+_LEFT_OUT = {
+    *("__pycache__", "site-packages", "dist-packages", "test", "tests"),
+    *("distutils", "idlelib", "lib2to3", "tkinter", "turtle.py", "turtledemo"),
+}
 _QUERY_WORDS = 3
 _DOC_WORDS = 5
 

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lir_models.tokenization import TokenBatch, TokenizedText, collate
 
 logger = logging.getLogger(__name__)
+
+Rows = TypeVar("Rows")
 
 #: Told how many more are done, while a model works through many.
 Progress = Callable[[int], object]
@@ -39,13 +41,13 @@ def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[np.
 
 def run_in_batches(
     texts: Sequence[TokenizedText],
-    forward: Callable[[TokenBatch], Tensor],
+    forward: Callable[[TokenBatch], Rows],
     *,
     pad_id: int,
     padding_side: str,
     device: torch.device,
     progress: Progress | None = None,
-) -> Iterator[tuple[np.ndarray, Tensor]]:
+) -> Iterator[tuple[np.ndarray, Rows]]:
     """Run a model over texts.
 
     Args:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings, Packed, as_packed
 from lir_models.errors import ConfigError
-from lir_models.fields import Activation, DenseLayer, Side
+from lir_models.fields import Activation, DenseLayer, Pooling, Side
 from lir_models.heads.sparsify import sparsify
 from lir_models.pooling import pool
 from lir_models.tokenization import TokenBatch
@@ -64,7 +64,10 @@ class DenseHead(nn.Module):
         self.config = config
         self.layers = nn.ModuleList(Dense(layer) for layer in layers)
         self._unpooled = unpooled
-        self._pooling = {"query": config.query_pooling_strategy, "doc": config.doc_pooling_strategy}
+        self._pooling: dict[Side, Pooling] = {
+            "query": config.query_pooling_strategy,
+            "doc": config.doc_pooling_strategy,
+        }
         self._masked: dict[Side, Tensor | None] = {
             side: torch.tensor(ids) if ids else None for side, ids in masked_ids.items()
         }

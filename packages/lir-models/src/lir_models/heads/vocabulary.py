@@ -93,7 +93,7 @@ class VocabularyHead(nn.Module):
         return keep_largest(weights, self._max_active_dims)
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        bias = self.decoder.bias
+        bias: Tensor | None = self.decoder.bias
         weights = self.decoder.weight.split(_TERMS_AT_ONCE)
         return zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
 

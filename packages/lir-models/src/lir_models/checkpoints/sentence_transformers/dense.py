@@ -120,7 +120,10 @@ def can_write(config: BiEncoderConfig) -> bool:
     """Whether sentence-transformers has a word for all that the config says."""
     if type(config) not in (BiEncoderConfig, DprConfig) or config.form != "dense":
         return False
-    sides = [(config.query_pooling_strategy, config.query_length), (config.doc_pooling_strategy, config.doc_length)]
+    sides: list[tuple[Pooling, int | None]] = [
+        (config.query_pooling_strategy, config.query_length),
+        (config.doc_pooling_strategy, config.doc_length),
+    ]
     return (
         all(_in_order(pooling) for pooling, _ in sides)
         # One encoder has one length: of queries, the documents' serves as well where it is larger.
@@ -145,7 +148,8 @@ def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeight
         write_chain(folder, [_CLASSES + "Router"])
         routes: dict[str, list[str]] = {}
         types: dict[str, str] = {}
-        for side, route in (("query", "query"), ("doc", "document")):
+        sides: dict[Side, str] = {"query": "query", "doc": "document"}
+        for side, route in sides.items():
             names = _names(config)
             routes[route] = [f"{route}_{place}_{name}" for place, name in enumerate(names)]
             types |= {key: _CLASSES + name for key, name in zip(routes[route], names, strict=True)}

@@ -88,7 +88,7 @@ def _masks(chain: Chain) -> dict[str, tuple[str, ...] | None]:
     return {task: words if task in tasks else None for task in ("query", "document")}
 
 
-def _token_pooling(chain: Chain) -> dict[str, int]:
+def _token_pooling(chain: Chain) -> dict[str, Any]:
     module = next((module for module in chain if module.name == "HierarchicalTokenPooling"), None)
     if module is None:
         return {}
