@@ -14,6 +14,12 @@ def backbone(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., 
     return tiny_bert(tmp_path_factory.mktemp("models") / "backbone", words=WORDS)
 
 
+@pytest.fixture(scope="session")
+def masked_lm(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
+    """A backbone with a masked-language-model head."""
+    return tiny_bert(tmp_path_factory.mktemp("models") / "masked-lm", "BertForMaskedLM", words=WORDS)
+
+
 @pytest.fixture
 def collection(tmp_path: Path) -> Path:
     """Ten documents of one word each; the query is that word; the run has every document in the worst order."""

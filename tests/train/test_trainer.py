@@ -7,7 +7,16 @@ import torch
 
 from lir_data import DocDataset, RunDataset, TupleDataset, read_run
 from lir_data.errors import UnknownIdError, UnknownMeasureError
-from lir_models import BiEncoderModel, CrossEncoderModel
+from lir_models import (
+    BiEncoderConfig,
+    BiEncoderModel,
+    CoilConfig,
+    ColConfig,
+    CrossEncoderModel,
+    MvrConfig,
+    SpladeConfig,
+    UniCoilConfig,
+)
 from lir_train import (
     BiEncoderModule,
     CrossEncoderModule,
@@ -56,6 +65,41 @@ def test_a_bi_encoder_learns_from_judgements(backbone: Path, collection: Path, t
     module.save_pretrained(tmp_path / "saved")
     again = BiEncoderModule(str(tmp_path / "saved"), evaluation_metrics=["RR"])
     assert re_rank(again, collection)["run/RR"] == after
+
+
+FAMILIES = {
+    "col": ColConfig(embedding_dim=16, query_expansion=True, query_length=8, normalization_strategy="l2"),
+    "xtr": ColConfig(embedding_dim=16, k_train=16, normalization_strategy="l2"),
+    "splade": SpladeConfig(),
+    "splade-doc": SpladeConfig(query_weighting="static", query_expansion=False),
+    "coil": CoilConfig(token_embedding_dim=8, cls_embedding_dim=16),
+    "unicoil": UniCoilConfig(),
+    "mvr": MvrConfig(num_viewer_tokens=2, query_pooling_strategy="mean"),
+    "two encoders": BiEncoderConfig(shared_encoder=False),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_learns_and_every_weight_with_it(
+    backbone: Path, masked_lm: Path, collection: Path, family: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    folder = masked_lm if family.startswith("splade") else backbone
+    loss = InBatchCrossEntropy(temperature=0.1 if "normalization" in str(FAMILIES[family]) else 1.0)
+    module = BiEncoderModule(str(folder), FAMILIES[family], loss_functions=[loss], evaluation_metrics=["RR"])
+    module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=3e-3))
+    tuples = TupleDataset(
+        str(collection / "qrels.txt"), docs=str(collection / "docs.tsv"), queries=str(collection / "queries.tsv")
+    )
+    before = {name: weight.clone() for name, weight in module.model.named_parameters()}
+    data = LightningIRDataModule(train_dataset=tuples, train_batch_size=10)
+    trainer(max_steps=150 if family == "mvr" else 60).fit(module, data)
+    still = [name for name, weight in module.model.named_parameters() if torch.equal(weight, before[name])]
+    assert all("pooler" in name for name in still)
+    after = re_rank(module, collection)["run/RR"]
+    assert after > 0.8
+    module.save_pretrained(tmp_path / "saved")
+    assert re_rank(BiEncoderModule(str(tmp_path / "saved"), evaluation_metrics=["RR"]), collection)["run/RR"] == after
 
 
 @pytest.mark.parametrize("loss", [RankNet(), KLDivergence(), SupervisedMarginMSE()])

@@ -7,7 +7,7 @@ import torch
 
 from lir_data import DocDataset, DocSample, QueryDataset, QuerySample, RankSample
 from lir_models import BiEncoderModel, CrossEncoderModel
-from lir_models.tokenization import collate
+from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
 from lir_train.batches import DocBatch, QueryBatch, RankBatch, TrainBatch
 from lir_train.errors import TargetsMissingError, WrongStageError
 
@@ -32,14 +32,18 @@ def train_batch(samples: Sequence[RankSample], model: BiEncoderModel | CrossEnco
     docs = [doc for sample in samples for doc in sample.docs]
     keys: dict[str, int] = {}
     doc_keys = torch.tensor([keys.setdefault(doc_id, len(keys)) for sample in samples for doc_id in sample.doc_ids])
-    padding: dict[str, Any] = {"pad_id": model.tokenizer.pad_id, "padding_side": model.tokenizer.padding_side}
     if isinstance(model, CrossEncoderModel):
         queries = None
         texts = model.tokenize([sample.query for sample in samples for _ in sample.docs], docs)
     else:
-        queries = collate(model.tokenize([sample.query for sample in samples], "query"), **padding)
+        query_tokenizer = model.encoder_of("query").tokenizer
+        queries = _padded(model.tokenize([sample.query for sample in samples], "query"), query_tokenizer)
         texts = model.tokenize(docs, "doc")
-    return TrainBatch(queries, collate(texts, **padding), targets, mask, doc_keys)
+    return TrainBatch(queries, _padded(texts, model.tokenizer), targets, mask, doc_keys)
+
+
+def _padded(texts: Sequence[TokenizedText], tokenizer: Tokenizer) -> TokenBatch:
+    return collate(texts, pad_id=tokenizer.pad_id, padding_side=tokenizer.padding_side)
 
 
 def inference_batch(

@@ -93,9 +93,9 @@ class VocabularyHead(nn.Module):
         return keep_largest(weights, self._max_active_dims)
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        bias: Tensor | None = self.decoder.bias
+        bias: Any = self.decoder.bias
         weights = self.decoder.weight.split(_TERMS_AT_ONCE)
-        return zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
+        yield from zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
 
     def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor, pooling: Pooling) -> Tensor:
         # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
