@@ -34,6 +34,7 @@ DOCS = [
 ]
 QUERY_LENGTH = 16  # Lightning IR wants multiples of eight
 DOC_LENGTH = 24
+PAIR_LENGTH = 32
 POSITIONS = 48
 
 
