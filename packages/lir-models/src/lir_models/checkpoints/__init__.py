@@ -5,14 +5,22 @@ A format is recognised from its files, never from a name.
 
 from pathlib import Path
 
-from lir_models.checkpoints import colbert, lightning_ir, lir, plain, sentence_transformers, sequence_classification
+from lir_models.checkpoints import (
+    adapter,
+    colbert,
+    lightning_ir,
+    lir,
+    plain,
+    sentence_transformers,
+    sequence_classification,
+)
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights, Kind
 from lir_models.errors import CheckpointError
 
 __all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
 
 # The first that recognises a folder reads it: lir's own file says most, a bare config.json least.
-_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, sequence_classification, plain)
+_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, sequence_classification, adapter, plain)
 
 
 def recognise(folder: Path) -> Checkpoint:
