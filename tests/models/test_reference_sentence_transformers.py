@@ -1,5 +1,6 @@
 """Embeddings and scores equal sentence-transformers' on folders of its own making."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,64 @@ def test_a_chain_of_dense_and_normalize_equals(backbone: Path, tmp_path: Path, t
     np.testing.assert_allclose(
         BiEncoderModel.from_pretrained(tmp_path / "st").encode_document(texts), reference.encode(texts), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("pooling", ["lasttoken", ("cls", "max", "mean")])
+@pytest.mark.parametrize("length", [None, 7])
+def test_a_grid_of_chains_equals(
+    backbone: Path, tmp_path: Path, texts: list[str], pooling: object, dense: bool, normalize: bool, length: int | None
+) -> None:
+    prompts = {"query": "what is ", "document": "the city "}
+    reference = make(backbone, tmp_path / "st", pooling, dense=dense, normalize=normalize, prompts=prompts)
+    if length is not None:
+        reference.max_seq_length = length
+        reference.save(str(tmp_path / "st"))
+    model = BiEncoderModel.from_pretrained(tmp_path / "st")
+    model.save_pretrained(tmp_path / "saved")
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    for other in (reference, again):
+        np.testing.assert_allclose(model.encode_query(texts), other.encode_query(texts), atol=1e-5)
+        np.testing.assert_allclose(model.encode_document(texts), other.encode_document(texts), atol=1e-5)
+
+
+def test_the_first_dimensions_equal(backbone: Path, tmp_path: Path, texts: list[str]) -> None:
+    reference = make(backbone, tmp_path / "st", "mean", normalize=True)
+    model = BiEncoderModel.from_pretrained(tmp_path / "st", truncate_dim=12)
+    assert model.dim == 12
+    np.testing.assert_allclose(model.encode_query(texts), reference.encode_query(texts, truncate_dim=12), atol=1e-5)
+
+
+def test_two_encoders_equal(backbone: Path, random_bert: Callable[..., Path], tmp_path: Path, texts: list[str]) -> None:
+    torch.manual_seed(9)
+    chains = [
+        [modules.Transformer(str(folder)), modules.Pooling(32, pooling_mode=mode), modules.Dense(32, 8)]
+        for folder, mode in ((random_bert("query-bert", "BertModel", seed=7), "cls"), (backbone, "mean"))
+    ]
+    router = modules.Router.for_query_document(query_modules=chains[0], document_modules=chains[1])
+    reference = sentence_transformers.SentenceTransformer(modules=[router, modules.Normalize()], device="cpu")
+    reference.save(str(tmp_path / "st"))
+    model = BiEncoderModel.from_pretrained(tmp_path / "st")
+    model.save_pretrained(tmp_path / "saved")
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    for other in (reference, again):
+        np.testing.assert_allclose(model.encode_query(texts), other.encode_query(texts), atol=1e-5)
+        np.testing.assert_allclose(model.encode_document(texts), other.encode_document(texts), atol=1e-5)
+    assert BiEncoderModel.from_pretrained(tmp_path / "saved").config == model.config
+
+
+def test_dense_layers_of_their_own_for_each_side_equal(backbone: Path, tmp_path: Path, texts: list[str]) -> None:
+    torch.manual_seed(9)
+    router = modules.Router.for_query_document(
+        query_modules=[modules.Dense(32, 8)], document_modules=[modules.Dense(32, 8)]
+    )
+    chain = [modules.Transformer(str(backbone)), modules.Pooling(32), router]
+    reference = sentence_transformers.SentenceTransformer(modules=chain, device="cpu")
+    reference.save(str(tmp_path / "st"))
+    model = BiEncoderModel.from_pretrained(tmp_path / "st")
+    np.testing.assert_allclose(model.encode_query(texts), reference.encode_query(texts), atol=1e-5)
+    np.testing.assert_allclose(model.encode_document(texts), reference.encode_document(texts), atol=1e-5)
 
 
 def test_prompts_of_both_sides_equal(backbone: Path, tmp_path: Path, texts: list[str]) -> None:

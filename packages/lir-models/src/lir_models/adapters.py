@@ -6,7 +6,7 @@ Hu et al. (2022), *LoRA: Low-Rank Adaptation of Large Language Models*. https://
 import copy
 import dataclasses
 import warnings
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -156,9 +156,8 @@ class Adapter:
         (folder / "README.md").unlink(missing_ok=True)
 
     def merge(self) -> None:
-        """Add the adapter's weights to the backbone's own, which can be trained again."""
-        backbone = self._model.merge_and_unload(safe_merge=True)
-        backbone.requires_grad_(True)
+        """Add the adapter's weights to the backbone's own."""
+        self._model.merge_and_unload(safe_merge=True)
 
 
 class Part(Protocol):
@@ -170,6 +169,10 @@ class Part(Protocol):
 
     def new_adapter(self, config: Any, source: Source) -> Adapter:
         """Make an adapter that suits the part."""
+        ...
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Freeze or unfreeze all of it."""
         ...
 
 
@@ -207,7 +210,7 @@ class Adaptable:
         self._changed()
 
     def merge_adapter(self) -> None:
-        """Fold the adapter into the backbone; what is saved afterwards is an ordinary model.
+        """Fold the adapter into the backbone, all of which is trained again; what is then saved is an ordinary model.
 
         Raises:
             ConfigError: If there is none.
@@ -219,17 +222,11 @@ class Adaptable:
                 part.adapter.merge()
             part.adapter = part.source = None
             part.backbone.name_or_path = ""  # pyright: ignore[reportAttributeAccessIssue]
+            part.requires_grad_(True)
         self._changed()
 
     def _changed(self) -> None:
         self.__dict__.pop("fingerprint", None)
-
-
-def freeze(modules: Iterable[nn.Module], *, but: Collection[str] = ()) -> None:
-    """Freeze or unfreeze parameters; those whose names begin as in ``but`` are frozen, the others are not."""
-    for module in modules:
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(not name.startswith(tuple(but)))
 
 
 def head_names(backbone: Any) -> list[str]:

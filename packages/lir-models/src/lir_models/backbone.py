@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import pickle
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
-from lir_models.checkpoints.files import read_json
+from lir_models.checkpoints.files import DAMAGED, read_json
 from lir_models.errors import CheckpointError, ConfigError, did_you_mean
 from lir_models.tokenization import Tokenizer
 
@@ -115,6 +113,8 @@ def load_backbone(
             keywords["key_mapping"] = dict(key_mapping)
         model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **keywords)
     _check_complete(folder, model, report["missing_keys"], architecture, new_head=new_head)
+    # transformers would save under the names it found, which after a key_mapping nobody could load.
+    model._weight_conversions = None  # noqa: SLF001
     model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
     return model.eval()
 
@@ -204,19 +204,9 @@ def quiet() -> Generator[None]:
 
 @contextmanager
 def _readable(folder: Path) -> Generator[None]:
-    errors = (
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        ImportError,
-        SafetensorError,
-        pickle.UnpicklingError,
-        EOFError,
-    )
     try:
         yield
-    except errors as error:
+    except (*DAMAGED, ValueError, KeyError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"'{folder}' cannot be loaded: {reason}") from error
 

@@ -149,7 +149,7 @@ class BiEncoderConfig(JsonConfig):
             raise ConfigError(
                 f"{side}_mask_scoring_tokens is {mask!r}; it must be 'punctuation', a list of tokens, or None."
             )
-        if self.projection == "mlm":
+        if self.form == "sparse":
             if not pooled:
                 raise ConfigError(
                     f"projection is 'mlm' and {side}_pooling_strategy is None: a vector over the vocabulary for each "

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lir_models.adapters import Adapter, freeze
+from lir_models.adapters import Adapter
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings
@@ -64,7 +64,8 @@ class Encoder(nn.Module):
         return adapter
 
     def _freeze_vocabulary(self) -> None:
-        freeze([self.head], but=("decoder.",))
+        for name, parameter in self.head.named_parameters():
+            parameter.requires_grad_(not name.startswith("decoder."))
 
     @property
     def hidden_size(self) -> int:

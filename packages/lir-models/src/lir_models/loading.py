@@ -15,7 +15,10 @@ _DEFAULT = HubOptions()
 
 def open_checkpoint(name_or_path: str | Path, hub: HubOptions = _DEFAULT) -> Checkpoint:
     """Say what a reference leads to, from its small files, and from the registry what they do not say."""
-    folder = resolve(name_or_path, weights=False, hub=hub)
+    return _recognised(name_or_path, resolve(name_or_path, weights=False, hub=hub), hub)
+
+
+def _recognised(name_or_path: str | Path, folder: Path, hub: HubOptions) -> Checkpoint:
     checkpoint = registry.complete(name_or_path, recognise(folder))
     if adapter.detect(checkpoint.folder):
         return _on_base(checkpoint, hub)
@@ -66,17 +69,13 @@ def _open_base(folder: Path, hub: HubOptions) -> Checkpoint:
 
 
 def with_weights(name_or_path: str | Path, checkpoint: Checkpoint, hub: HubOptions = _DEFAULT) -> Checkpoint:
-    """Have the weights at hand too; of a hub model they come into the folder of the small files."""
+    """Have the weights at hand too: of a hub model they come into the folder of the small files."""
     folder = resolve(name_or_path, hub=hub)
     if checkpoint.adapter is not None:
         for part in filter(None, (checkpoint, checkpoint.query)):
             resolve(part.source.name, hub=replace(hub, revision=part.source.revision))
-        return checkpoint
-    return (
-        checkpoint
-        if folder == checkpoint.folder or folder in checkpoint.folder.parents
-        else replace(checkpoint, folder=folder)
-    )
+    # The names of weights may say what the small files do not.
+    return _recognised(name_or_path, folder, hub) if checkpoint.config is None else checkpoint
 
 
 def detect(name_or_path: str | Path) -> Kind:

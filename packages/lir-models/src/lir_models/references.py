@@ -8,11 +8,11 @@ from lir_models.errors import ModelNotFoundError
 
 PACKAGE_PREFIX = "package:"
 
-_SETTINGS = ["*.json", "*/*.json", "*.txt", "*.model", "*/*.txt", "artifact.metadata"]
-_SAFETENSORS = ["*.safetensors", "*/*.safetensors"]
+_SETTINGS = ["*.json", "*.txt", "*.model", "artifact.metadata", "model.pt"]
+_SAFETENSORS = ["*.safetensors"]
 _BIN = ["*.bin"]
 # Heads come as .bin beside a backbone's safetensors.
-_HEADS = ["*/*.bin", "model.pt"]
+_HEADS = ["*/*.bin"]
 # The same weights once more, for other engines.
 _OTHER_ENGINES = ["onnx/*", "openvino/*", "coreml/*", "original/*"]
 

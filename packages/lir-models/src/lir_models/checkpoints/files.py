@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lir_models.errors import CheckpointError, OutputExistsError
+
+#: What reading a damaged file of weights raises.
+DAMAGED = (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError)
 
 
 def read_json(path: Path) -> Any:
@@ -51,25 +55,44 @@ def read_weights(folder: Path, wanted: Callable[[str], bool] | None = None) -> d
     for stem in ("model.safetensors", "pytorch_model.bin"):
         index = folder / f"{stem}.index.json"
         if (folder / stem).is_file():
-            return _read_tensors(folder / stem, wanted)
+            return read_tensors(folder / stem, wanted)
         if index.is_file():
             shards = {file for name, file in read_json(index)["weight_map"].items() if wanted is None or wanted(name)}
             return {
-                name: tensor for file in sorted(shards) for name, tensor in _read_tensors(folder / file, wanted).items()
+                name: tensor for file in sorted(shards) for name, tensor in read_tensors(folder / file, wanted).items()
             }
     raise CheckpointError(f"'{folder}' has no weights: neither model.safetensors nor pytorch_model.bin.")
 
 
-def _read_tensors(path: Path, wanted: Callable[[str], bool] | None) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
+def weight_names(folder: Path) -> list[str]:
+    """Return the names of the weights in a folder's one file or in the index of its shards; none where there are none."""
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / f"{stem}.index.json").is_file():
+            return list(read_json(folder / f"{stem}.index.json")["weight_map"])
+    try:
+        if (folder / "model.safetensors").is_file():
+            with safe_open(folder / "model.safetensors", framework="pt") as file:
+                return list(file.keys())
+        if (folder / "pytorch_model.bin").is_file():
+            return list(torch.load(folder / "pytorch_model.bin", map_location="meta", weights_only=True))
+    except DAMAGED:
+        pass  # said when the weights are loaded
+    return []
 
+
+def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Tensor]:
+    """Read the tensors of one file, and run no code that may be in it.
+
+    Raises:
+        CheckpointError: If the file is damaged, or holds more than tensors.
+    """
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys() if wanted is None or wanted(name)}  # noqa: SIM118
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor for name, tensor in tensors.items() if wanted is None or wanted(name)}
-    except (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+    except DAMAGED as error:
         reason = str(error).strip().partition("\n")[0]
         raise CheckpointError(f"'{path}' is damaged, or holds more than tensors: {reason}") from error
 

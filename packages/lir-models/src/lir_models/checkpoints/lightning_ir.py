@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
-from lir_models.checkpoints.files import read_json_if_there, read_weights
+from lir_models.checkpoints.files import read_json_if_there, read_weights, weight_names
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, did_you_mean
 from lir_models.families.coil import CoilConfig, UniCoilConfig
@@ -122,7 +122,7 @@ def read(folder: Path) -> Checkpoint:
         raise CheckpointError(f"'{folder}' is a SPLADE on '{backbone_type}'; lir reads {', '.join(_MLM_HEADS)}.")
     return Checkpoint(
         kind="bi-encoder",
-        config=_bi_encoder(_BI_ENCODERS[kind], values),
+        config=_bi_encoder(_BI_ENCODERS[kind], values, folder),
         folder=folder,
         query_folder=None,
         backbone_config={**values, "model_type": backbone_type},
@@ -131,7 +131,7 @@ def read(folder: Path) -> Checkpoint:
     )
 
 
-def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any]) -> BiEncoderConfig:
+def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any], folder: Path) -> BiEncoderConfig:
     fields = {name: _as_tuple(values[name]) for name in _SAME if name in values and name in family.__dataclass_fields__}
     # Names of earlier versions.
     if values.get("normalize"):
@@ -149,20 +149,27 @@ def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any]) -> BiE
         fields["projection"] = values.get("projection", "linear")
         fields.pop("sparsification_strategy", None)
     elif family is not SpladeConfig:
-        fields["projection"] = _layer(values)
+        fields["projection"] = _layer(values, folder)
         fields["embedding_dim"] = None
     fields |= {"query_marker": "[QUE]", "doc_marker": "[DOC]"}
     return family(**fields)
 
 
-def _layer(values: Mapping[str, Any]) -> tuple[DenseLayer, ...] | None:
+def _layer(values: Mapping[str, Any], folder: Path) -> tuple[DenseLayer, ...] | None:
     """Return the layer after the backbone; the generic kinds have none."""
     projection = values.get("projection")
     if projection is None:
         return None
     hidden_size = values.get("hidden_size") or values.get("dim") or values["d_model"]
-    out = values.get("embedding_dim") or hidden_size
+    out = values.get("embedding_dim") or (128 if values["model_type"] == "col" else hidden_size)
+    if weight_names(folder):
+        # The configuration does not always say how wide the layer is, nor always what it is.
+        out = next((len(weight) for weight in read_weights(folder, _is_projection).values()), out)
     return (DenseLayer(in_features=hidden_size, out_features=out, bias="no_bias" not in projection),)
+
+
+def _is_projection(name: str) -> bool:
+    return f".{name}".endswith(".projection.weight")
 
 
 def _as_tuple(value: Any) -> Any:

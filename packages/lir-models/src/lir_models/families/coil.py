@@ -74,10 +74,11 @@ class UniCoilConfig(BiEncoderConfig):
     """A bi-encoder of one weight a token, none of them negative, and 0 for terms that a text lacks.
 
     The pooling strategies say how the weights of a token that occurs more than once become one: ``max``, ``sum`` or
-    ``last``.
+    ``last``. As in COIL, of which this is the case of one dimension, each of a query's tokens counts, and the best of a
+    document's.
     """
 
-    query_pooling_strategy: Pooling = "max"
+    query_pooling_strategy: Pooling = "sum"
     doc_pooling_strategy: Pooling = "max"
 
     def __post_init__(self) -> None:
@@ -96,13 +97,16 @@ class UniCoilConfig(BiEncoderConfig):
         """Make the layer."""
         from lir_models.heads.coil import UniCoilHead
 
-        del tokenizer
         config: Any = backbone.config
         return UniCoilHead(
             config.hidden_size,
             vocab_size=config.vocab_size,
             bias=self.projection == "linear",
             pooling={"query": self.query_pooling_strategy, "doc": self.doc_pooling_strategy},
+            masked_ids={
+                "query": tokenizer.scoring_mask_ids(self.query_mask_scoring_tokens),
+                "doc": tokenizer.scoring_mask_ids(self.doc_mask_scoring_tokens),
+            },
         )
 
 

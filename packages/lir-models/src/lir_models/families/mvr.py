@@ -22,7 +22,8 @@ class MvrConfig(BiEncoderConfig):
     """A bi-encoder whose score is the best match of the query's vector among the document's views.
 
     Args:
-        num_viewer_tokens: Views of a document: tokens ``[VIE0]``, ``[VIE1]``, … before its text.
+        num_viewer_tokens: Views of a document: tokens ``[VIE0]``, ``[VIE1]``, … before its text. With marker tokens the
+            marker comes first and is a view, in the place of the last viewer, as in Lightning IR.
     """
 
     query_pooling_strategy: Pooling = "first"
@@ -47,5 +48,5 @@ class MvrConfig(BiEncoderConfig):
         """Make a head that keeps the views of a document alone."""
         from lir_models.heads.views import ViewsHead
 
-        first = tokenizer.num_leading + len(super().inserted_tokens("doc"))
-        return ViewsHead(*self.head_parts(backbone, tokenizer), num_views=self.num_viewer_tokens, first=first)
+        parts = self.head_parts(backbone, tokenizer)
+        return ViewsHead(*parts, num_views=self.num_viewer_tokens, first=tokenizer.num_leading)

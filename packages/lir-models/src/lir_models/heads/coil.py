@@ -41,21 +41,32 @@ class UniCoilHead(nn.Module):
         bias: Whether the layer has a bias.
         pooling: How the weights of a token that occurs more than once become one, of each side: ``max``, ``sum``, or
             ``last``.
+        masked_ids: Terms that get no weight, of each side.
     """
 
-    def __init__(self, hidden_size: int, *, vocab_size: int, bias: bool, pooling: dict[Side, Pooling]) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        vocab_size: int,
+        bias: bool,
+        pooling: dict[Side, Pooling],
+        masked_ids: dict[Side, tuple[int, ...]],
+    ) -> None:
         super().__init__()
         self.vocab_size = vocab_size
         self.token_projection = nn.Linear(hidden_size, 1, bias=bias)
         self._pooling = pooling
+        self._masked_ids = masked_ids
 
     def forward(
         self, hidden: Float[Tensor, "texts length hidden"], batch: TokenBatch, side: Side
     ) -> Float[Tensor, "texts vocabulary"]:
         """Weigh the terms of each text."""
         weights = torch.relu(self.token_projection(hidden.float()).squeeze(-1))
-        mask = batch.token_mask
-        pooling = self._pooling[side]
+        mask, pooling = batch.token_mask, self._pooling[side]
+        if self._masked_ids[side]:
+            mask = mask & ~torch.isin(batch.input_ids, torch.tensor(self._masked_ids[side], device=mask.device))
         if pooling == "max":
             return scatter_max(weights, batch.input_ids, mask, self.vocab_size)
         if pooling == "last":
