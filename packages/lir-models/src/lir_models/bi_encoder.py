@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lir_models.adapters import Adaptable, Adapter, Part
 from lir_models.backbone import BackboneOptions, as_dtype, default_device, fingerprint, load_backbone, load_tokenizer
 from lir_models.batching import Progress, in_proportion, run_in_batches
 from lir_models.checkpoints import Checkpoint, HeadWeights
@@ -32,7 +33,7 @@ from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 logger = logging.getLogger(__name__)
 
 
-class BiEncoderModel(nn.Module):
+class BiEncoderModel(Adaptable, nn.Module):
     """A backbone, and the rule by which its token embeddings become scores.
 
     Args:
@@ -134,14 +135,16 @@ class BiEncoderModel(nn.Module):
         if query_checkpoint is not None:
             rule = rule.replace(shared_encoder=False)
         checkpoint = with_weights(name_or_path, checkpoint, hub)
-        query = checkpoint
+        query = checkpoint.query or checkpoint
         if query_checkpoint is not None and query_name_or_path is not None:
             query = with_weights(query_name_or_path, query_checkpoint, hub)
         query_folder = query.folder if query is not checkpoint else checkpoint.query_folder
-        backbone, tokenizer = _load(checkpoint, checkpoint.folder, rule, options)
-        query_backbone = query_tokenizer = None
+        backbone, tokenizer, adapter = _load(checkpoint, checkpoint.folder, rule, options)
+        query_backbone = query_tokenizer = query_adapter = None
         if not rule.shared_encoder:
-            query_backbone, query_tokenizer = _load(query, query_folder or checkpoint.folder, rule, options)
+            query_backbone, query_tokenizer, query_adapter = _load(
+                query, query_folder or checkpoint.folder, rule, options
+            )
         elif checkpoint.query_folder is not None and not rule.uses_backbone("query"):
             query_tokenizer = load_tokenizer(checkpoint.query_folder, trust_remote_code=trust_remote_code)
         model = cls(
@@ -153,6 +156,9 @@ class BiEncoderModel(nn.Module):
             new_tokens=config is not None or found is None,
             name=full_name(name_or_path),
         )
+        model.encoder.loaded_from(checkpoint.source, adapter)
+        if isinstance(model.query_encoder, Encoder):
+            model.query_encoder.loaded_from(query.source, query_adapter)
         is_own = config is None and found is not None
         _load_heads(model.encoder.head, checkpoint, "doc", is_own=is_own)
         if model.query_encoder is not None:
@@ -166,6 +172,9 @@ class BiEncoderModel(nn.Module):
         """Return what embeds a side's texts."""
         own = self.query_encoder if side == "query" else self.doc_encoder
         return self.encoder if own is None else own
+
+    def _parts(self) -> list[Part]:
+        return [part for part in (self.encoder, self.query_encoder) if isinstance(part, Encoder)]
 
     @property
     def backbone(self) -> nn.Module:
@@ -362,7 +371,7 @@ def _bi_encoder_checkpoint(name_or_path: str | Path, hub: HubOptions) -> Checkpo
 
 def _load(
     checkpoint: Checkpoint, folder: Path, rule: BiEncoderConfig, options: BackboneOptions
-) -> tuple[nn.Module, Tokenizer]:
+) -> tuple[nn.Module, Tokenizer, Adapter | None]:
     backbone = load_backbone(
         folder,
         "masked-lm" if rule.projection == "mlm" else "base",
@@ -371,9 +380,11 @@ def _load(
         key_mapping=checkpoint.key_mapping,
     )
     tokenizer = load_tokenizer(
-        folder, trust_remote_code=options.trust_remote_code, backbone_config=checkpoint.backbone_config
+        checkpoint.tokenizer_folder(folder),
+        trust_remote_code=options.trust_remote_code,
+        backbone_config=checkpoint.settings(folder),
     )
-    return backbone, tokenizer
+    return backbone, tokenizer, None if checkpoint.adapter is None else Adapter.load(backbone, checkpoint.adapter)
 
 
 def _load_heads(head: nn.Module, checkpoint: Checkpoint, side: Side, *, is_own: bool) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lir_models.adapters import Adaptable, Adapter, Part, head_names
 from lir_models.backbone import (
     BackboneOptions,
     as_dtype,
@@ -21,6 +22,7 @@ from lir_models.backbone import (
 from lir_models.batching import Progress, run_in_batches
 from lir_models.checkpoints import lir
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
+from lir_models.checkpoints.checkpoint import Source
 from lir_models.checkpoints.files import written_whole
 from lir_models.config import CrossEncoderConfig
 from lir_models.errors import WrongModelKindError
@@ -32,7 +34,7 @@ from lir_models.references import HubOptions, full_name
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 
 
-class CrossEncoderModel(nn.Module):
+class CrossEncoderModel(Adaptable, nn.Module):
     """A sequence classifier, and the rule by which its logits become a score.
 
     Args:
@@ -50,6 +52,8 @@ class CrossEncoderModel(nn.Module):
         self.tokenizer = tokenizer
         self.config = config
         self.name = name
+        self.source: Source | None = None
+        self.adapter: Adapter | None = None
         # Decoders look for the last token of a row by the padding token.
         backbone.config.pad_token_id = tokenizer.pad_id  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
@@ -101,15 +105,30 @@ class CrossEncoderModel(nn.Module):
         checkpoint = with_weights(name_or_path, checkpoint, hub)
         found = checkpoint.config if isinstance(checkpoint.config, CrossEncoderConfig) else None
         rule = config or found or MonoConfig()
-        tokenizer = load_tokenizer(checkpoint.folder, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(
+            checkpoint.tokenizer_folder(checkpoint.folder),
+            trust_remote_code=trust_remote_code,
+            backbone_config=checkpoint.settings(checkpoint.folder),
+        )
         backbone = load_backbone(
             checkpoint.folder,
             "sequence-classification",
             options=options,
             num_labels=rule.num_labels,
-            new_head=found is None or found.num_labels != rule.num_labels,
+            new_head=found is None or found.num_labels != rule.num_labels or checkpoint.adapter is not None,
         )
-        return cls(backbone, tokenizer, rule, name=full_name(name_or_path)).to(device or default_device()).eval()
+        model = cls(backbone, tokenizer, rule, name=full_name(name_or_path))
+        model.source = checkpoint.source
+        if checkpoint.adapter is not None:
+            model.adapter = Adapter.load(backbone, checkpoint.adapter, heads=head_names(backbone))
+        return model.to(device or default_device()).eval()
+
+    def new_adapter(self, config: Any, source: Source) -> Adapter:
+        """Make an adapter; the classification head is trained with it."""
+        return Adapter.add(self.backbone, config, source=source, task="SEQ_CLS", heads=head_names(self.backbone))
+
+    def _parts(self) -> list[Part]:
+        return [self]
 
     @property
     def device(self) -> torch.device:
@@ -197,6 +216,9 @@ class CrossEncoderModel(nn.Module):
         settings = {"activation_fn": ACTIVATION_PATHS[self.config.activation]}
         self.backbone.config.sentence_transformers = settings  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         with written_whole(Path(folder), overwrite=overwrite) as place, quiet():
-            self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
+            if self.adapter is not None:
+                self.adapter.save(place)
+            else:
+                self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
             self.tokenizer.tokenizer.save_pretrained(place)
             lir.write(place, "cross-encoder", self.config)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lir_models.adapters import Adapter
+from lir_models.checkpoints.checkpoint import Source
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings
 from lir_models.errors import CheckpointError, ConfigError
@@ -34,11 +36,36 @@ class Encoder(nn.Module):
         super().__init__()
         if new_tokens:
             _check_first_tokens(backbone, config)
-        _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
+        self._new_tokens = _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
         self.tokenizer = tokenizer
         self.backbone = backbone
         self.head = config.make_head(backbone, tokenizer)
         self._layouts = _layouts(config, tokenizer)
+        self.source: Source | None = None
+        self.adapter: Adapter | None = None
+
+    def loaded_from(self, source: Source, adapter: Adapter | None) -> None:
+        """Note what the backbone is called, and what was put on it."""
+        self.source, self.adapter = source, adapter
+        if adapter is not None:
+            self._freeze_vocabulary()
+
+    def new_adapter(self, config: Any, source: Source) -> Adapter:
+        """Make an adapter; the head is trained with it, but for an output layer of the backbone's."""
+        is_sparse = isinstance(self.head, VocabularyHead)
+        if is_sparse and self._new_tokens:
+            raise ConfigError(
+                "The markers are new to the vocabulary, and so are their terms; an adapter of term weights cannot train "
+                "them. Train without an adapter, or without add_marker_tokens."
+            )
+        task = None if is_sparse else "FEATURE_EXTRACTION"
+        adapter = Adapter.add(self.backbone, config, source=source, task=task, new_tokens=self._new_tokens)
+        self._freeze_vocabulary()
+        return adapter
+
+    def _freeze_vocabulary(self) -> None:
+        for name, parameter in self.head.named_parameters():
+            parameter.requires_grad_(not name.startswith("decoder."))
 
     @property
     def hidden_size(self) -> int:
@@ -144,11 +171,13 @@ def _check_first_tokens(backbone: nn.Module, config: BiEncoderConfig) -> None:
         )
 
 
-def _add_tokens(backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, allowed: bool) -> None:
+def _add_tokens(
+    backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConfig, *, allowed: bool
+) -> tuple[int, ...]:
     wanted = [*config.inserted_tokens("query"), *config.inserted_tokens("doc")]
     missing = [token for token in dict.fromkeys(wanted) if not tokenizer.has_token(token)]
     if not missing:
-        return
+        return ()
     if not allowed:
         raise CheckpointError(
             f"The checkpoint's rule puts the token '{missing[0]}' before texts, but its vocabulary has no such token."
@@ -158,3 +187,4 @@ def _add_tokens(backbone: nn.Module, tokenizer: Tokenizer, config: BiEncoderConf
     model: Any = backbone
     if len(tokenizer.tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(tokenizer.tokenizer))
+    return tuple(map(tokenizer.token_id, missing))

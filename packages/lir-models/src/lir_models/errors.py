@@ -37,6 +37,10 @@ class InputError(LirModelsError):
     """Texts that cannot be scored as they were given."""
 
 
+class MissingExtraError(LirModelsError):
+    """A package that is not installed, since most users do without."""
+
+
 class OutputExistsError(LirModelsError):
     """A folder that would be overwritten."""
 

@@ -1,25 +1,81 @@
 """From a reference to whichever model it means."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lir_models import registry
-from lir_models.checkpoints import Checkpoint, Kind, recognise
-from lir_models.references import HubOptions, resolve
+from lir_models.checkpoints import Checkpoint, Kind, adapter, recognise
+from lir_models.checkpoints.checkpoint import Source
+from lir_models.errors import CheckpointError, ModelNotFoundError
+from lir_models.references import PACKAGE_PREFIX, HubOptions, full_name, resolve
 
 _DEFAULT = HubOptions()
 
 
 def open_checkpoint(name_or_path: str | Path, hub: HubOptions = _DEFAULT) -> Checkpoint:
     """Say what a reference leads to, from its small files, and from the registry what they do not say."""
-    return registry.complete(name_or_path, recognise(resolve(name_or_path, weights=False, hub=hub)))
+    return _recognised(name_or_path, resolve(name_or_path, weights=False, hub=hub), hub)
+
+
+def _recognised(name_or_path: str | Path, folder: Path, hub: HubOptions) -> Checkpoint:
+    checkpoint = registry.complete(name_or_path, recognise(folder))
+    if adapter.detect(checkpoint.folder):
+        return _on_base(checkpoint, hub)
+    is_plain = checkpoint.folder == folder and checkpoint.backbone_config is checkpoint.key_mapping is None
+    is_plain = is_plain and not str(name_or_path).startswith(PACKAGE_PREFIX)
+    return replace(checkpoint, source=Source(full_name(name_or_path), hub.revision, is_plain))
+
+
+def _on_base(checkpoint: Checkpoint, hub: HubOptions) -> Checkpoint:
+    """Put an adapter on the model that it was trained on; without a rule of its own, it has the model's."""
+    base = _open_base(checkpoint.folder, hub)
+    if checkpoint.config is None:
+        return replace(base, adapter=checkpoint.folder)
+    query = None
+    if checkpoint.query_folder is not None and adapter.detect(checkpoint.query_folder):
+        query = _open_base(checkpoint.query_folder, hub)
+        query = replace(
+            query,
+            folder=base.query_folder or query.folder if query.source == base.source else query.folder,
+            adapter=checkpoint.query_folder,
+            heads=lambda _: checkpoint.heads("query"),
+        )
+    return replace(
+        base,
+        kind=checkpoint.kind,
+        config=checkpoint.config,
+        heads=checkpoint.heads,
+        adapter=checkpoint.folder,
+        query_folder=checkpoint.query_folder,
+        query=query,
+    )
+
+
+def _open_base(folder: Path, hub: HubOptions) -> Checkpoint:
+    source = adapter.base_of(folder)
+    try:
+        base = open_checkpoint(source.name, replace(hub, revision=source.revision))
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            f"'{folder}' is an adapter of the model '{source.name}', which is not found: {error}",
+            hint=f"if it has another name now, write that into {folder / adapter.FILE}",
+        ) from error
+    if base.adapter is not None:
+        raise CheckpointError(
+            f"'{folder}' is an adapter of '{source.name}', which is an adapter too; lir reads one on a whole model."
+        )
+    return base
 
 
 def with_weights(name_or_path: str | Path, checkpoint: Checkpoint, hub: HubOptions = _DEFAULT) -> Checkpoint:
     """Have the weights at hand too: of a hub model they come into the folder of the small files."""
     folder = resolve(name_or_path, hub=hub)
+    if checkpoint.adapter is not None:
+        for part in filter(None, (checkpoint, checkpoint.query)):
+            resolve(part.source.name, hub=replace(hub, revision=part.source.revision))
     # The names of weights may say what the small files do not.
-    return registry.complete(name_or_path, recognise(folder)) if checkpoint.config is None else checkpoint
+    return _recognised(name_or_path, folder, hub) if checkpoint.config is None else checkpoint
 
 
 def detect(name_or_path: str | Path) -> Kind:

@@ -6,6 +6,7 @@ A format is recognised from its files, never from a name.
 from pathlib import Path
 
 from lir_models.checkpoints import (
+    adapter,
     coil,
     colbert,
     lightning_ir,
@@ -20,7 +21,7 @@ from lir_models.errors import CheckpointError
 __all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
 
 # The first that recognises a folder reads it: lir's own file says most, a bare config.json least.
-_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, coil, sequence_classification, plain)
+_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, coil, sequence_classification, adapter, plain)
 
 
 def recognise(folder: Path) -> Checkpoint:

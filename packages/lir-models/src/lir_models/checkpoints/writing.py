@@ -26,7 +26,7 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -
 
     config = model.config
     heads: dict[Side, HeadWeights] = {side: _head_weights(model, side) for side in ("query", "doc")}
-    is_routed = _is_routed(model)
+    is_routed = _is_routed(model) and not model.has_adapter
     with written_whole(folder, overwrite=overwrite) as place, quiet():
         doc_folder = place / _encoder_folder(model, "document") if is_routed else place
         _save_encoder(model.encoder, doc_folder)
@@ -44,6 +44,8 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -
         for side in ("query", "doc") if query is not None or model.doc_encoder is not None else ("doc",):
             if heads[side]:
                 lir.write_heads(place, heads[side], side)
+        if not _others_load_adapter(model):
+            return
         # Other libraries do not all cut a text at what the backbone takes, so they are told.
         tokenizers = {side: model.encoder_of(side).tokenizer for side in ("query", "doc")}
         config = config.replace(
@@ -56,6 +58,14 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -
             pylate.write(place, config, heads)
         elif dense.can_write(config):
             dense.write(place, config, heads, model.encoder.hidden_size)
+
+
+def _others_load_adapter(model: "BiEncoderModel") -> bool:
+    """Whether an adapter, if there is one, is found by other libraries, which load its base model by themselves."""
+    source, adapter = model.encoder.source, model.encoder.adapter
+    if adapter is None:
+        return True
+    return model.query_encoder is None and source is not None and source.is_plain and adapter.is_on_base
 
 
 def _is_routed(model: "BiEncoderModel") -> bool:
@@ -71,8 +81,11 @@ def _encoder_folder(model: "BiEncoderModel", route: str) -> str:
 
 def _save_encoder(encoder: "Encoder", folder: Path) -> None:
     model: Any = encoder.backbone
-    with _whole(encoder):
-        model.save_pretrained(folder)
+    if encoder.adapter is not None:
+        encoder.adapter.save(folder)
+    else:
+        with _whole(encoder):
+            model.save_pretrained(folder)
     encoder.tokenizer.tokenizer.save_pretrained(folder)
 
 
