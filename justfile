@@ -34,3 +34,7 @@ fmt:
 # the type checker
 types:
     uv run basedpyright
+
+# the files that pin what other libraries compute, each library in an environment of its own
+golden:
+    for maker in tests/models/golden/make_*.py; do uv run "$maker"; done

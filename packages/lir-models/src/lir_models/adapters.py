@@ -221,7 +221,7 @@ class Adaptable:
             if part.adapter is not None:
                 part.adapter.merge()
             part.adapter = part.source = None
-            part.backbone.name_or_path = ""  # pyright: ignore[reportAttributeAccessIssue]
+            part.backbone.name_or_path = ""  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
             part.requires_grad_(True)
         self._changed()
 

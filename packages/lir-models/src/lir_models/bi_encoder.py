@@ -63,7 +63,9 @@ class BiEncoderModel(Adaptable, nn.Module):
         self.encoder = Encoder(backbone, tokenizer, config, new_tokens=new_tokens)
         self.query_encoder: Encoder | StaticEncoder | None = None
         if query_backbone is not None:
-            self.query_encoder = Encoder(query_backbone, query_tokenizer or tokenizer, config, new_tokens=new_tokens)
+            self.query_encoder = Encoder(
+                query_backbone, query_tokenizer or tokenizer, config.of_query_encoder(), new_tokens=new_tokens
+            )
         elif not config.uses_backbone("query"):
             self.query_encoder = self._static_encoder(query_tokenizer or tokenizer, config, "query")
         self.doc_encoder = None if config.uses_backbone("doc") else self._static_encoder(tokenizer, config, "doc")

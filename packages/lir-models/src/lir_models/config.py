@@ -5,7 +5,7 @@ Importable without torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from lir_models.errors import ConfigError
 from lir_models.fields import (
@@ -75,6 +75,7 @@ class BiEncoderConfig(JsonConfig):
         query_aggregation_function: How the values of a query's vectors become one score: ``sum``, ``mean`` or ``max``.
         doc_aggregation_function: How a query vector's similarities with a document's vectors become one value.
         shared_encoder: Whether queries and documents share one encoder; if not, there are two of the same rule.
+        query_projection: The dense layers of the queries' own encoder, where they differ from ``projection``.
     """
 
     similarity_function: SimilarityFunction = "dot"
@@ -104,6 +105,7 @@ class BiEncoderConfig(JsonConfig):
     query_aggregation_function: Aggregation = "sum"
     doc_aggregation_function: Aggregation = "max"
     shared_encoder: bool = True
+    query_projection: tuple[DenseLayer, ...] | None = None
 
     def __post_init__(self) -> None:
         check_choice(self, "similarity_function", get_args(SimilarityFunction))
@@ -115,6 +117,7 @@ class BiEncoderConfig(JsonConfig):
         for field in ("query_length", "doc_length", "embedding_dim", "truncate_dim"):
             check_length(self, field)
         self._check_projection()
+        self._check_query_projection()
         for side in ("query", "doc"):
             self._check_side(side)
 
@@ -133,12 +136,23 @@ class BiEncoderConfig(JsonConfig):
                     "SpladeConfig has max_active_dims."
                 )
             return
-        # JSON gives the layers as mappings.
-        layers = tuple(DenseLayer(**layer) if isinstance(layer, Mapping) else layer for layer in self.projection)
+        layers = _layers(self.projection)
         object.__setattr__(self, "projection", layers or None)
         if layers and self.embedding_dim not in (None, layers[-1].out_features):
             raise ConfigError(
                 f"embedding_dim is {self.embedding_dim}, but the last dense layer makes {layers[-1].out_features}."
+            )
+
+    def _check_query_projection(self) -> None:
+        if self.query_projection is None:
+            return
+        layers = _layers(self.query_projection)
+        object.__setattr__(self, "query_projection", layers or None)
+        docs = self.projection[-1].out_features if isinstance(self.projection, tuple) else self.embedding_dim
+        if self.shared_encoder or (docs is not None and layers and layers[-1].out_features != docs):
+            raise ConfigError(
+                f"query_projection is of a queries' own encoder (shared_encoder is {self.shared_encoder}), and makes as "
+                f"many dimensions as projection ({docs})."
             )
 
     def _check_side(self, side: str) -> None:
@@ -175,6 +189,12 @@ class BiEncoderConfig(JsonConfig):
         """Return the tokens that come after the first special token of a side's texts."""
         marker = self.query_marker if side == "query" else self.doc_marker
         return (marker,) if self.add_marker_tokens and marker else ()
+
+    def of_query_encoder(self) -> Self:
+        """Return the rule of the queries' own encoder."""
+        if self.query_projection is None:
+            return self
+        return self.replace(projection=self.query_projection, query_projection=None)
 
     @property
     def takes_first_token(self) -> bool:
@@ -220,6 +240,11 @@ class BiEncoderConfig(JsonConfig):
             return "sparse"
         is_multi_vector = self.query_pooling_strategy is None or self.doc_pooling_strategy is None
         return "multi-vector" if is_multi_vector else "dense"
+
+
+def _layers(layers: tuple[Any, ...]) -> tuple[DenseLayer, ...]:
+    """JSON gives layers as mappings."""
+    return tuple(DenseLayer(**layer) if isinstance(layer, Mapping) else layer for layer in layers)
 
 
 @dataclass(frozen=True, kw_only=True)

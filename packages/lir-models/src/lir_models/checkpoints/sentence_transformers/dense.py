@@ -64,10 +64,9 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]
             f"'{folder}' normalises before its last module ({', '.join(names)}); lir does so at the end."
         )
     layers = {side: _layers(chain) for side, chain in chains.items()}
-    if layers["query"] != layers["doc"] or _normalizes(chains["query"]) != _normalizes(chains["doc"]):
+    if _normalizes(chains["query"]) != _normalizes(chains["doc"]):
         raise CheckpointError(
-            f"'{folder}' has other dense layers or another normalisation for queries than for documents; lir reads two "
-            "encoders of the same shapes."
+            f"'{folder}' normalises embeddings of queries or of documents alone; lir does both or none."
         )
     transformers = {side: transformer_settings(chain[0].folder) for side, chain in chains.items()}
     pooling = {side: read_json(chain[1].folder / "config.json") for side, chain in chains.items()}
@@ -85,6 +84,7 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]
         doc_prompt=prompts["doc"],
         lowercase=bool(transformers["doc"].get("do_lower_case", False)),
         shared_encoder=chains["query"] == chains["doc"],
+        query_projection=layers["query"] if layers["query"] != layers["doc"] else None,
     )
     return Checkpoint(
         kind="bi-encoder",
@@ -150,10 +150,11 @@ def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeight
         types: dict[str, str] = {}
         sides: dict[Side, str] = {"query": "query", "doc": "document"}
         for side, route in sides.items():
-            names = _names(config)
+            rule = config.of_query_encoder() if side == "query" else config
+            names = _names(rule)
             routes[route] = [f"{route}_{place}_{name}" for place, name in enumerate(names)]
             types |= {key: _CLASSES + name for key, name in zip(routes[route], names, strict=True)}
-            _write_modules([folder / key for key in routes[route]], config, side, heads[side], hidden_size)
+            _write_modules([folder / key for key in routes[route]], rule, side, heads[side], hidden_size)
         parameters = {"default_route": None, "allow_empty_key": True}
         write_json(folder / ROUTER, {"types": types, "structure": routes, "parameters": parameters})
     names = {ours: theirs for theirs, ours in SIMILARITIES.items()}
