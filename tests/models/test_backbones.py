@@ -43,7 +43,7 @@ def made(tiny_model: Callable[..., Path]) -> Callable[[str, str], BiEncoderModel
     def make(kind: str, family: str) -> BiEncoderModel:
         if (kind, family) not in models:
             folder = tiny_model(
-                kind, "ForMaskedLM" if family == "splade" else "EncoderModel" if kind == "t5" else "Model"
+                kind, "ForMaskedLM" if family == "splade" else "EncoderModel" if kind in ("t5", "mt5") else "Model"
             )
             torch.manual_seed(1)
             models[kind, family] = BiEncoderModel.from_pretrained(folder, config=FAMILIES[family])
@@ -106,7 +106,9 @@ def test_term_weights_equal_those_of_all_logits(
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(MASKED_LM)))
 def test_term_weights_on_a_backbone_without_the_head_are_refused(tiny_model: Callable[..., Path], kind: str) -> None:
     with pytest.raises(CheckpointError, match=r"has no masked-language-model head; .* as BERT, DistilBERT"):
-        BiEncoderModel.from_pretrained(tiny_model(kind, "EncoderModel" if kind == "t5" else "Model"), SpladeConfig())
+        BiEncoderModel.from_pretrained(
+            tiny_model(kind, "EncoderModel" if kind in ("t5", "mt5") else "Model"), SpladeConfig()
+        )
 
 
 @pytest.mark.parametrize("family", FIRST_TOKEN)

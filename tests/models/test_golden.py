@@ -15,12 +15,10 @@ from lir_models import BiEncoderModel, CrossEncoderModel, detect
 from lir_models.embeddings import CoilEmbeddings, Packed
 
 GOLDEN = Path(__file__).parent / "golden"
-# Lightning IR's cross-encoders have heads of their own, which lir does not read yet.
-NAMES = sorted(
-    path.parent.name
-    for path in GOLDEN.glob("*/expected.json")
-    if not path.parent.name.startswith(("lightning-ir-mono", "lightning-ir-set-encoder"))
-)
+NAMES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.json"))
+
+#: Lightning IR cuts a text by decoding its tokens and encoding that anew, which here puts a space beside 東京.
+RE_ENCODED = {"lightning-ir-mono-t5": 3}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +70,8 @@ def test_a_cross_encoder_equals(golden: dict[str, tuple[Path, dict[str, Any]]], 
     wanted = torch.tensor(expected.get("logits", expected["scores"]))
     if wanted.ndim == 3:  # two labels, not relevant and relevant
         wanted = wanted.log_softmax(dim=-1)[..., 1]
+    same = [place for place in range(len(docs)) if place != RE_ENCODED.get(name)]
+    scores, wanted = scores[:, same], wanted[:, same]
     torch.testing.assert_close(scores, wanted, atol=1e-5, rtol=1e-6)
 
 

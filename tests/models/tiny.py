@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "albert": ("Albert", {"embedding_size": 16}),
     "modernbert": ("ModernBert", _MODERNBERT),
     "t5": ("T5", _T5),
+    "mt5": ("MT5", {**_T5, "tie_word_embeddings": False}),
     "llama": ("Llama", _DECODER),
     "qwen2": ("Qwen2", _DECODER),
 }
@@ -41,7 +42,14 @@ _SPECIAL = {
     "t5": ("<pad>", "</s>", "<unk>"),
     "llama": ("<pad>", "<unk>", "<s>", "</s>"),
 }
-_TOKENIZER_OF = {"xlm-roberta": "roberta", "mpnet": "roberta", "roberta": "roberta", "t5": "t5", "llama": "llama"}
+_TOKENIZER_OF = {
+    "xlm-roberta": "roberta",
+    "mpnet": "roberta",
+    "roberta": "roberta",
+    "t5": "t5",
+    "mt5": "t5",
+    "llama": "llama",
+}
 
 
 def save_tiny(folder: Path, kind: str, head: str, words: list[str], *, seed: int = 0, **options: Any) -> Path:
@@ -61,7 +69,7 @@ def save_tiny(folder: Path, kind: str, head: str, words: list[str], *, seed: int
     name, settings = KINDS[kind]
     config_class = getattr(transformers, f"{name}Config")
     values = {"vocab_size": len(vocabulary), "initializer_range": 0.2, "max_position_embeddings": 64, **_SIZE}
-    if kind == "t5":
+    if kind in ("t5", "mt5"):
         values.pop("max_position_embeddings")
         values["initializer_factor"] = 1.5
     config = config_class(**{**values, **settings, **options})

@@ -15,6 +15,7 @@ from lir_models.families.col import ColConfig
 from lir_models.families.dpr import DprConfig
 from lir_models.families.mono import MonoConfig
 from lir_models.families.mvr import MvrConfig
+from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.families.splade import SpladeConfig
 from lir_models.fields import DenseLayer
 
@@ -39,6 +40,7 @@ __all__ = [
     "MvrConfig",
     "RankedDocument",
     "ScoreOutput",
+    "SetEncoderConfig",
     "SpladeConfig",
     "UniCoilConfig",
     "detect",

@@ -17,6 +17,8 @@ from lir_models.checkpoints.files import DAMAGED, read_json
 from lir_models.errors import CheckpointError, ConfigError, did_you_mean
 from lir_models.tokenization import Tokenizer
 
+logger = logging.getLogger(__name__)
+
 # Values taken of each weight for a fingerprint: enough to tell models apart, quick for the largest.
 _SAMPLE = 256
 
@@ -171,6 +173,10 @@ def load_tokenizer(
     with quiet(), _readable(folder):
         values = {} if backbone_config is None else {"config": _config(folder, backbone_config, trust_remote_code)}
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, **values)
+    # A tokenizer of a class of another library's is read as one that knows of no token types.
+    if values and (backbone_config or {}).get("type_vocab_size", 0) > 1:
+        tokenizer.model_input_names = [*dict.fromkeys([*tokenizer.model_input_names, "token_type_ids"])]
+        tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
     if backbone_config is None and (folder / "config.json").is_file():
         backbone_config = read_json(folder / "config.json")
     return Tokenizer(tokenizer, _positions(backbone_config or {}))
@@ -183,6 +189,18 @@ def _positions(config: Mapping[str, Any]) -> int | None:
         return None
     reserved = config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
     return positions - (config.get("pad_token_id", 1) + 1 if reserved else 0)
+
+
+def add_tokens(backbone: nn.Module, tokenizer: Tokenizer, tokens: Collection[str]) -> None:
+    """Add special tokens that the vocabulary lacks, with new embeddings where the backbone has no rows for them."""
+    missing = [token for token in tokens if not tokenizer.has_token(token)]
+    if not missing:
+        return
+    logger.info("Added to the vocabulary, with new embeddings: %s.", ", ".join(missing))
+    tokenizer.tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
+    model: Any = backbone
+    if len(tokenizer.tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer.tokenizer))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Bi-encoders: queries and documents are embedded apart, and their embeddings compared."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,15 +14,16 @@ from torch import Tensor, nn
 from lir_models.adapters import Adaptable, Adapter, Part
 from lir_models.backbone import BackboneOptions, as_dtype, default_device, fingerprint, load_backbone, load_tokenizer
 from lir_models.batching import Progress, in_proportion, run_in_batches
-from lir_models.checkpoints import Checkpoint, HeadWeights
+from lir_models.checkpoints import Checkpoint
 from lir_models.checkpoints.writing import save_bi_encoder
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings, Encoded, assemble, empty, take, to_arrays, to_tensors
 from lir_models.encoder import Encoder, StaticEncoder
-from lir_models.errors import CheckpointError, InputError, WrongModelKindError
+from lir_models.errors import InputError, WrongModelKindError
 from lir_models.fields import Form, Side
 from lir_models.heads.dense import DenseHead
-from lir_models.heads.vocabulary import StaticHead, VocabularyHead
+from lir_models.heads.vocabulary import VocabularyHead
+from lir_models.heads.weights import load_head
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
@@ -162,12 +163,12 @@ class BiEncoderModel(Adaptable, nn.Module):
         if isinstance(model.query_encoder, Encoder):
             model.query_encoder.loaded_from(query.source, query_adapter)
         is_own = config is None and found is not None
-        _load_heads(model.encoder.head, checkpoint, "doc", is_own=is_own)
+        load_head(model.encoder.head, checkpoint, "doc", is_own=is_own)
         if model.query_encoder is not None:
             side: Side = (
                 "doc" if query is not checkpoint or (rule.uses_backbone("query") and not query_folder) else "query"
             )
-            _load_heads(model.query_encoder.head, query, side, is_own=is_own)
+            load_head(model.query_encoder.head, query, side, is_own=is_own)
         return model.to(device or default_device()).eval()
 
     def encoder_of(self, side: Side) -> Encoder | StaticEncoder:
@@ -387,30 +388,6 @@ def _load(
         backbone_config=checkpoint.settings(folder),
     )
     return backbone, tokenizer, None if checkpoint.adapter is None else Adapter.load(backbone, checkpoint.adapter)
-
-
-def _load_heads(head: nn.Module, checkpoint: Checkpoint, side: Side, *, is_own: bool) -> None:
-    """Load a head's weights; where the rule is not the checkpoint's own, one that fits, or a new head."""
-    wanted = {name: weight.shape for name, weight in head.state_dict().items() if not name.startswith("decoder.")}
-    if not wanted:
-        return
-    weights: HeadWeights = checkpoint.heads(side)
-    if isinstance(head, StaticHead):
-        weights = head.padded(weights)
-    missing = [name for name in wanted if name not in weights]
-    fits = not missing and all(weights[name].shape == shape for name, shape in wanted.items())
-    if fits:
-        head.load_state_dict(weights, strict=False)
-        return
-    if is_own:
-        what = f"lacks {', '.join(missing)}" if missing else f"has {_first_misfit(wanted, weights)}"
-        raise CheckpointError(f"The head in '{checkpoint.folder}' does not fit its rule: it {what}.")
-    logger.info("Newly made, with random weights: %s.", ", ".join(wanted))
-
-
-def _first_misfit(wanted: Mapping[str, torch.Size], weights: HeadWeights) -> str:
-    name = next(name for name, shape in wanted.items() if weights[name].shape != shape)
-    return f"{name} of the shape {list(weights[name].shape)}, and the rule wants {list(wanted[name])}"
 
 
 def _unique(texts: Sequence[Any]) -> tuple[list[Any], list[int]]:

@@ -1,17 +1,22 @@
 """Cross-encoders: query and document are read together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.adapters import Adaptable, Adapter, Part, head_names
 from lir_models.backbone import (
+    Architecture,
     BackboneOptions,
+    add_tokens,
     as_dtype,
     default_device,
     fingerprint,
@@ -20,25 +25,33 @@ from lir_models.backbone import (
     quiet,
 )
 from lir_models.batching import Progress, run_in_batches
-from lir_models.checkpoints import lir
+from lir_models.checkpoints import Checkpoint, lir, sequence_classification
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
-from lir_models.checkpoints.files import written_whole
+from lir_models.checkpoints.files import read_json, written_whole
 from lir_models.config import CrossEncoderConfig
-from lir_models.errors import WrongModelKindError
+from lir_models.errors import ConfigError, WrongModelKindError
 from lir_models.families.mono import MonoConfig
+from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.heads.dense import ACTIVATIONS
+from lir_models.heads.ranking import PooledRanker, T5Ranker
+from lir_models.heads.set_attention import use_set_attention
+from lir_models.heads.weights import load_head
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
-from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
+from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, collate
+
+_T5_KINDS = ("t5", "mt5", "umt5")
+_INTERACTION = "[INT]"
 
 
 class CrossEncoderModel(Adaptable, nn.Module):
-    """A sequence classifier, and the rule by which its logits become a score.
+    """A transformer that reads pairs, and the rule by which it scores them.
 
     Args:
-        backbone: A transformer with a classification head; its output has ``logits``.
+        backbone: A transformer: with a classification head, whose output has ``logits``; without, where the rule has a
+            pooling strategy; or T5 with its language-model head.
         tokenizer: Its tokenizer.
         config: The rule.
         name: What the model is called.
@@ -48,6 +61,22 @@ class CrossEncoderModel(Adaptable, nn.Module):
         self, backbone: nn.Module, tokenizer: Tokenizer, config: CrossEncoderConfig, *, name: str = ""
     ) -> None:
         super().__init__()
+        self.head: PooledRanker | T5Ranker | None = None
+        if isinstance(config, MonoConfig):
+            if _is_t5(backbone.config):
+                self.head = T5Ranker(backbone, config)
+            elif config.pooling_strategy is not None:
+                self.head = PooledRanker(backbone.config.hidden_size, config)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+        self._inserted: tuple[int, ...] = ()
+        self._set_options: dict[str, int] = {}
+        if isinstance(config, SetEncoderConfig):
+            use_set_attention(backbone)
+            self._set_options = {"set_token": tokenizer.num_leading if config.add_extra_token else 0}
+            if config.add_extra_token:
+                add_tokens(backbone, tokenizer, [_INTERACTION])
+                token = tokenizer.token_id(_INTERACTION)
+                # Lightning IR's tokenizers put it there themselves.
+                self._inserted = () if token in tokenizer.tokenizer("a", "a")["input_ids"] else (token,)
         self.backbone = backbone
         self.tokenizer = tokenizer
         self.config = config
@@ -105,20 +134,35 @@ class CrossEncoderModel(Adaptable, nn.Module):
         checkpoint = with_weights(name_or_path, checkpoint, hub)
         found = checkpoint.config if isinstance(checkpoint.config, CrossEncoderConfig) else None
         rule = config or found or MonoConfig()
+        settings = checkpoint.settings(checkpoint.folder)
+        architecture = _architecture(rule, checkpoint, settings)
+        if architecture == "seq2seq-lm" and config is None and found is None:
+            raise ConfigError(
+                f"'{name_or_path}' is a T5, whose files do not say how it ranks: give config=MonoConfig("
+                "scoring_strategy='mono') for monoT5, MonoConfig(scoring_strategy='rank') for RankT5, or register it.",
+                hint="register_checkpoint says it once for all calls",
+            )
         tokenizer = load_tokenizer(
             checkpoint.tokenizer_folder(checkpoint.folder),
             trust_remote_code=trust_remote_code,
-            backbone_config=checkpoint.settings(checkpoint.folder),
+            backbone_config=settings,
         )
+        is_classifier = architecture == "sequence-classification"
+        is_new_head = found is None or found.num_labels != rule.num_labels or checkpoint.adapter is not None
         backbone = load_backbone(
             checkpoint.folder,
-            "sequence-classification",
+            architecture,
             options=options,
-            num_labels=rule.num_labels,
-            new_head=found is None or found.num_labels != rule.num_labels or checkpoint.adapter is not None,
+            num_labels=rule.num_labels if is_classifier else None,
+            backbone_config=settings,
+            new_head=is_classifier and is_new_head,
         )
         model = cls(backbone, tokenizer, rule, name=full_name(name_or_path))
         model.source = checkpoint.source
+        if isinstance(model.head, T5Ranker) and not checkpoint.heads("doc") and isinstance(rule, MonoConfig):
+            model.head.take_rows(backbone, tokenizer, rule)
+        elif model.head is not None:
+            load_head(model.head, checkpoint, "doc", is_own=config is None and found is not None)
         if checkpoint.adapter is not None:
             model.adapter = Adapter.load(backbone, checkpoint.adapter, heads=head_names(backbone))
         return model.to(device or default_device()).eval()
@@ -143,17 +187,33 @@ class CrossEncoderModel(Adaptable, nn.Module):
     def tokenize(self, queries: Sequence[str], docs: Sequence[str]) -> list[TokenizedText]:
         """Turn pairs of a query and a document into token ids."""
         config = self.config
-        return self.tokenizer.pairs(
-            [config.query_prompt + query for query in queries] if config.query_prompt else queries,
-            [config.doc_prompt + doc for doc in docs] if config.doc_prompt else docs,
+        queries = [config.query_prompt + query for query in queries] if config.query_prompt else queries
+        docs = [config.doc_prompt + doc for doc in docs] if config.doc_prompt else docs
+        layout = PairLayout(
             length=config.max_length,
             query_length=config.query_length,
             doc_length=config.doc_length,
+            inserted=self._inserted,
         )
+        if isinstance(self.head, T5Ranker):
+            ending = "Relevant:" if config.scoring_strategy == "mono" else ""
+            return self.tokenizer.asked(queries, docs, layout, ending)
+        return self.tokenizer.pairs(queries, docs, layout)
 
-    def score_batch(self, batch: TokenBatch) -> Float[Tensor, " pairs"]:
-        """Score a batch of pairs, with gradients: raw scores, float32."""
-        logits = self.backbone(**batch.inputs()).logits.float()
+    def score_batch(self, batch: TokenBatch, num_docs: Sequence[int] = ()) -> Float[Tensor, " pairs"]:
+        """Score a batch of pairs, with gradients: raw scores, float32.
+
+        Args:
+            batch: Pairs, those of a query behind each other.
+            num_docs: Pairs of each query; only a Set-Encoder asks. Empty if all are one query's.
+        """
+        if self.head is None:
+            logits = self.backbone(**batch.inputs()).logits.float()
+        elif self._set_options:
+            sizes = tuple(num_docs) or (len(batch.input_ids),)
+            logits = self.head(self.backbone, batch, set_sizes=sizes, **self._set_options)
+        else:
+            logits = self.head(self.backbone, batch)
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]
         return logits[:, 0]
@@ -178,7 +238,23 @@ class CrossEncoderModel(Adaptable, nn.Module):
         queries, lists = as_lists(query, docs)
         repeated = [query for query, item in zip(queries, lists, strict=True) for _ in item]
         pairs = self.tokenize(repeated, [doc for item in lists for doc in item])
-        return ScoreOutput(self.score_tokenized(pairs, progress=progress), tuple(len(item) for item in lists))
+        num_docs = tuple(len(item) for item in lists)
+        if not self._set_options:
+            return ScoreOutput(self.score_tokenized(pairs, progress=progress), num_docs)
+        scores: list[Tensor] = []
+        for size in filter(None, num_docs):
+            scores.append(self._score_set(pairs[:size]))
+            pairs = pairs[size:]
+            if progress is not None:
+                progress(size)
+        return ScoreOutput(torch.cat(scores) if scores else torch.zeros(0), num_docs)
+
+    @torch.inference_mode()
+    def _score_set(self, pairs: Sequence[TokenizedText]) -> Float[Tensor, " pairs"]:
+        """Score the documents of one query together; float32, on the CPU."""
+        tokenizer = self.tokenizer
+        batch = collate(pairs, pad_id=tokenizer.pad_id, padding_side=tokenizer.padding_side)
+        return self.score_batch(batch.to(self.device)).cpu()
 
     @torch.inference_mode()
     def score_tokenized(
@@ -198,10 +274,15 @@ class CrossEncoderModel(Adaptable, nn.Module):
             scores[torch.from_numpy(positions)] = values.cpu()
         return scores
 
-    def predict(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
-        """Score as `score` does, then apply the checkpoint's activation, a sigmoid for instance."""
-        output = self.score(query, docs)
-        return ScoreOutput(ACTIVATIONS[self.config.activation](output.scores), output.num_docs)
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, " pairs"]:
+        """Score pairs of a query and a document, with the checkpoint's activation, a sigmoid for instance.
+
+        As `CrossEncoder.predict` of sentence-transformers. A Set-Encoder takes pairs of the same query that follow each
+        other as one set.
+        """
+        groups = [list(group) for _, group in groupby(pairs, key=itemgetter(0))]
+        output = self.score([group[0][0] for group in groups], [[doc for _, doc in group] for group in groups])
+        return ACTIVATIONS[self.config.activation](output.scores).numpy()
 
     def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
         """Order documents by their score for a query, best first."""
@@ -213,8 +294,9 @@ class CrossEncoderModel(Adaptable, nn.Module):
         Raises:
             OutputExistsError: If the folder exists and is not to be overwritten.
         """
-        settings = {"activation_fn": ACTIVATION_PATHS[self.config.activation]}
-        self.backbone.config.sentence_transformers = settings  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+        if self.head is None:
+            settings = {"activation_fn": ACTIVATION_PATHS[self.config.activation]}
+            self.backbone.config.sentence_transformers = settings  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         with written_whole(Path(folder), overwrite=overwrite) as place, quiet():
             if self.adapter is not None:
                 self.adapter.save(place)
@@ -222,3 +304,19 @@ class CrossEncoderModel(Adaptable, nn.Module):
                 self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
             self.tokenizer.tokenizer.save_pretrained(place)
             lir.write(place, "cross-encoder", self.config)
+            if self.head is not None:
+                weights = {name: weight.detach().cpu().contiguous() for name, weight in self.head.state_dict().items()}
+                lir.write_heads(place, weights, "doc")
+
+
+def _is_t5(settings: Any) -> bool:
+    """Whether a backbone is an encoder with a decoder and a language-model head, of the kinds of T5."""
+    return settings.model_type in _T5_KINDS and bool(settings.is_encoder_decoder)
+
+
+def _architecture(rule: CrossEncoderConfig, checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Architecture:
+    values = settings if settings is not None else read_json(checkpoint.folder / "config.json")
+    if values.get("model_type") in _T5_KINDS and not sequence_classification.detect(checkpoint.folder):
+        return "seq2seq-lm"
+    pools = isinstance(rule, MonoConfig) and rule.pooling_strategy is not None
+    return "base" if pools else "sequence-classification"

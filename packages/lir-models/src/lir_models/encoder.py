@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lir_models.adapters import Adapter
+from lir_models.backbone import add_tokens
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings
@@ -182,9 +183,5 @@ def _add_tokens(
         raise CheckpointError(
             f"The checkpoint's rule puts the token '{missing[0]}' before texts, but its vocabulary has no such token."
         )
-    logger.info("Added to the vocabulary, with new embeddings: %s.", ", ".join(missing))
-    tokenizer.tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
-    model: Any = backbone
-    if len(tokenizer.tokenizer) > model.get_input_embeddings().num_embeddings:
-        model.resize_token_embeddings(len(tokenizer.tokenizer))
+    add_tokens(backbone, tokenizer, missing)
     return tuple(map(tokenizer.token_id, missing))

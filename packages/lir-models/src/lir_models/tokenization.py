@@ -107,6 +107,23 @@ class Layout:
     attend_to_expansion: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairLayout:
+    """How pairs are laid out as tokens.
+
+    Args:
+        length: Most tokens of a pair, all others included; None for as many as the backbone takes.
+        query_length: Tokens kept of a query before the pair is made; None for all.
+        doc_length: The same for a document.
+        inserted: Tokens put after the first special token.
+    """
+
+    length: int | None = None
+    query_length: int | None = None
+    doc_length: int | None = None
+    inserted: tuple[int, ...] = ()
+
+
 class Tokenizer:
     """A Hugging Face tokenizer, with the lengths and prompts that a model's rule asks for.
 
@@ -196,22 +213,34 @@ class Tokenizer:
         types = encoded.get("token_type_ids") or [None] * len(ids)
         return [TokenizedText(*pair) for pair in zip(ids, types, strict=True)]
 
-    def pairs(
-        self,
-        queries: Sequence[str],
-        docs: Sequence[str],
-        *,
-        length: int | None,
-        query_length: int | None = None,
-        doc_length: int | None = None,
-    ) -> list[TokenizedText]:
-        """Tokenize pairs; the longer text of a pair is cut first until the pair fits ``length``."""
+    def pairs(self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout) -> list[TokenizedText]:
+        """Tokenize pairs; the longer text of a pair is cut first until the pair fits the length."""
         check_texts(queries)
         check_texts(docs)
         if not queries:
             return []
-        queries, docs = self._cut(queries, query_length), self._cut(docs, doc_length)
-        return self._tokenize(queries, docs, length=self.limit(length), strategy="longest_first")
+        queries, docs = self._cut(queries, layout.query_length), self._cut(docs, layout.doc_length)
+        limit = self.limit(layout.length)
+        room = None if limit is None else limit - len(layout.inserted)
+        tokenized = self._tokenize(queries, docs, length=room, strategy="longest_first")
+        return [self._insert(pair, layout.inserted) for pair in tokenized] if layout.inserted else tokenized
+
+    def asked(
+        self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout, ending: str
+    ) -> list[TokenizedText]:
+        """Tokenize pairs as T5 rankers are asked; what is too long is cut before the ending."""
+        check_texts(queries)
+        check_texts(docs)
+        if not queries:
+            return []
+        queries, docs = self._cut(queries, layout.query_length), self._cut(docs, layout.doc_length)
+        texts = [f"Query: {query} Document: {doc}" for query, doc in zip(queries, docs, strict=True)]
+        last = [] if not ending else self.tokenizer(ending, add_special_tokens=False)["input_ids"]
+        last = [*last, self.tokenizer.eos_token_id]
+        limit = self.limit(layout.length)
+        room = None if limit is None else max(1, limit - len(last))
+        tokenized = self._tokenize(texts, length=room, special_tokens=False)
+        return [TokenizedText([*text.input_ids, *last]) for text in tokenized]
 
     def _cut(self, texts: Sequence[str], length: int | None) -> Sequence[str]:
         """Cut texts after so many tokens of their own."""

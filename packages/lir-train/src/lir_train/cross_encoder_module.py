@@ -44,7 +44,8 @@ class CrossEncoderModule(LightningIRModule):
 
     def loss_input(self, batch: TrainBatch) -> LossInput:
         """Score every pair."""
-        return LossInput(padded(self.model.score_batch(batch.docs), batch.mask), batch.targets, batch.mask)
+        scores = self.model.score_batch(batch.docs, batch.mask.sum(dim=1).tolist())
+        return LossInput(padded(scores, batch.mask), batch.targets, batch.mask)
 
     def predict_step(self, batch: RankBatch, batch_idx: int, dataloader_idx: int = 0) -> ScoredRankings:
         """Score rankings."""

@@ -13,6 +13,7 @@ from lir_models.families.col import ColConfig
 from lir_models.families.dpr import DprConfig
 from lir_models.families.mono import MonoConfig
 from lir_models.families.mvr import MvrConfig
+from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.families.splade import SpladeConfig
 from lir_models.fields import DenseLayer, Side
 
@@ -29,7 +30,11 @@ _BI_ENCODERS: dict[str, type[BiEncoderConfig]] = {
     "unicoil": UniCoilConfig,
     "mvr": MvrConfig,
 }
-_CROSS_ENCODERS: dict[str, type[CrossEncoderConfig]] = {"mono": MonoConfig, "cross-encoder": MonoConfig}
+_CROSS_ENCODERS: dict[str, type[MonoConfig]] = {
+    "mono": MonoConfig,
+    "cross-encoder": MonoConfig,
+    "set-encoder": SetEncoderConfig,
+}
 
 # Fields that both have under one name.
 _SAME = (
@@ -106,7 +111,7 @@ def read(folder: Path) -> Checkpoint:
     if kind in _CROSS_ENCODERS:
         return Checkpoint(
             kind="cross-encoder",
-            config=_cross_encoder(kind, values),
+            config=_cross_encoder(kind, values, folder),
             folder=folder,
             backbone_config={**values, "model_type": backbone_type},
             heads=lambda side: _heads(folder, side, values),
@@ -176,12 +181,24 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _cross_encoder(kind: str, values: Mapping[str, Any]) -> CrossEncoderConfig:
-    return _CROSS_ENCODERS[kind](
-        query_length=values.get("query_length"),
-        doc_length=values.get("doc_length"),
-        scoring_strategy=values.get("scoring_strategy", "rank"),
-    )
+def _cross_encoder(kind: str, values: Mapping[str, Any], folder: Path) -> CrossEncoderConfig:
+    fields: dict[str, Any] = {
+        "query_length": values.get("query_length"),
+        "doc_length": values.get("doc_length"),
+        "scoring_strategy": values.get("scoring_strategy", "rank"),
+        "linear_bias": values.get("linear_bias", False),
+    }
+    if values["backbone_model_type"] not in ("t5", "mt5", "umt5"):
+        fields["pooling_strategy"] = values.get("pooling_strategy", "first")
+    if kind == "set-encoder":
+        fields["add_extra_token"] = values.get("add_extra_token", False)
+    names = [f".{name}" for name in weight_names(folder)]
+    if names:
+        # The configuration does not always say which layers there are.
+        fields["linear_bias"] = any(name.endswith(".linear.bias") for name in names)
+        if any(".bert_pool." in name for name in names):
+            fields["pooling_strategy"] = "bert_pool"
+    return _CROSS_ENCODERS[kind](**fields)
 
 
 def _heads(folder: Path, side: Side, values: Mapping[str, Any]) -> HeadWeights:

@@ -9,7 +9,7 @@ from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
 from lir_models.checkpoints.files import read_json, write_json
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, ConfigError
-from lir_models.families import coil, col, dpr, mono, mvr, splade
+from lir_models.families import coil, col, dpr, mono, mvr, set_encoder, splade
 from lir_models.fields import Side
 
 FILE = "lir.json"
@@ -24,6 +24,7 @@ FAMILIES = (
     col.ColConfig,
     dpr.DprConfig,
     mono.MonoConfig,
+    set_encoder.SetEncoderConfig,
     mvr.MvrConfig,
     splade.SpladeConfig,
 )

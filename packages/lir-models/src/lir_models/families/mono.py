@@ -1,13 +1,52 @@
 """Mono: a pointwise cross-encoder, one score a pair.
 
-Nogueira and Cho (2019), *Passage Re-ranking with BERT*. https://arxiv.org/abs/1901.04085
+Nogueira and Cho (2019), *Passage Re-ranking with BERT*, https://arxiv.org/abs/1901.04085; on T5, Nogueira et al. (2020),
+*Document Ranking with a Pretrained Sequence-to-Sequence Model* (monoT5), https://arxiv.org/abs/2003.06713, and Zhuang et
+al. (2022), *RankT5*, https://arxiv.org/abs/2210.10634
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from lir_models.config import CrossEncoderConfig
+from lir_models.errors import ConfigError
+from lir_models.fields import check_choice
+
+RankerPooling = Literal["first", "mean", "max", "sum", "bert_pool"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonoConfig(CrossEncoderConfig):
-    """A pointwise cross-encoder: the classification head of the backbone scores each pair by itself."""
+    """A pointwise cross-encoder: each pair is scored by itself.
+
+    On an encoder, transformers' own classification head scores, or, with a pooling strategy, one linear layer. On T5 it is
+    one decoder step, of whose logits one (``rank``) or two (``mono``) are computed.
+
+    Args:
+        pooling_strategy: How the tokens of a pair become one vector, for a linear layer to score; ``bert_pool`` is the first
+            token through a layer and tanh, as in BERT. None for the classification head that transformers has for the
+            backbone.
+        linear_bias: Whether that linear layer has a bias.
+        answers: On T5, the tokens whose logits are taken: for ``mono`` the one for *not relevant* and the one for
+            *relevant*, for ``rank`` one. None for those of monoT5, ``▁false`` and ``▁true``, and of RankT5,
+            ``<extra_id_10>``.
+    """
+
+    pooling_strategy: RankerPooling = None
+    linear_bias: bool = False
+    answers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self, "pooling_strategy", (*get_args(get_args(RankerPooling)[0]), None))
+        if self.answers is not None and len(self.answers) != self.num_labels:
+            raise ConfigError(
+                f"answers are {self.answers!r}; the scoring strategy '{self.scoring_strategy}' takes {self.num_labels}."
+            )
+
+    @property
+    def answer_tokens(self) -> tuple[str, ...]:
+        """The tokens whose logits are taken of T5's."""
+        if self.answers is not None:
+            return self.answers
+        return ("▁false", "▁true") if self.scoring_strategy == "mono" else ("<extra_id_10>",)

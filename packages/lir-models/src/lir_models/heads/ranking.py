@@ -1,0 +1,77 @@
+"""From a backbone's output to the logits of pairs, where transformers' own classification head does not make them."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lir_models.families.mono import MonoConfig
+from lir_models.pooling import pool
+from lir_models.tokenization import TokenBatch, Tokenizer
+
+
+class PooledRanker(nn.Module):
+    """Pooling and one linear layer; the weights have the names that Lightning IR gives them.
+
+    Args:
+        hidden_size: Width of the backbone.
+        config: The rule.
+    """
+
+    def __init__(self, hidden_size: int, config: MonoConfig) -> None:
+        super().__init__()
+        self._pooling: Any = "first" if config.pooling_strategy == "bert_pool" else config.pooling_strategy
+        self.linear = nn.Linear(hidden_size, config.num_labels, bias=config.linear_bias)
+        self.bert_pool = None
+        if config.pooling_strategy == "bert_pool":
+            self.bert_pool = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.Tanh())
+
+    def forward(self, backbone: nn.Module, batch: TokenBatch, **options: Any) -> Float[Tensor, "pairs labels"]:
+        """Return the logits of pairs, float32; options go to the backbone."""
+        hidden = backbone(**batch.inputs(), **options).last_hidden_state
+        values = pool(hidden, batch.attention_mask, self._pooling)
+        return self.linear(values if self.bert_pool is None else self.bert_pool(values))
+
+
+class T5Ranker(nn.Module):
+    """One step of T5's decoder, and those rows of the language-model head that are needed.
+
+    Args:
+        backbone: A T5 with decoder and language-model head.
+        config: The rule.
+    """
+
+    def __init__(self, backbone: nn.Module, config: MonoConfig) -> None:
+        super().__init__()
+        model: Any = backbone
+        hidden_size: int = model.config.d_model
+        self.linear = nn.Linear(hidden_size, config.num_labels, bias=False)
+        # T5 and those that share its embeddings with the head scale before it; T5 1.1 and mT5 do not.
+        default = model.config.model_type == "umt5" and model.config.tie_word_embeddings
+        self._scale = hidden_size**-0.5 if getattr(model.config, "scale_decoder_outputs", default) else 1.0
+
+    def take_rows(self, backbone: nn.Module, tokenizer: Tokenizer, config: MonoConfig) -> None:
+        """Copy the rows of the answers from the language-model head.
+
+        Raises:
+            ConfigError: If the vocabulary lacks an answer.
+        """
+        rows = [tokenizer.token_id(token) for token in config.answer_tokens]
+        weight: Any = backbone.lm_head.weight  # pyright: ignore[reportAttributeAccessIssue]
+        with torch.no_grad():
+            self.linear.weight.copy_(weight[rows].float())
+
+    def forward(self, backbone: nn.Module, batch: TokenBatch, **options: Any) -> Float[Tensor, "pairs labels"]:
+        """Return the logits of the answers, float32."""
+        del options
+        model: Any = backbone
+        encoded = model.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+        start = torch.full((len(encoded), 1), model.config.decoder_start_token_id, device=encoded.device)
+        decoded = model.decoder(
+            input_ids=start,
+            encoder_hidden_states=encoded,
+            encoder_attention_mask=batch.attention_mask,
+            use_cache=False,
+        ).last_hidden_state
+        return self.linear(decoded[:, 0].float() * self._scale)
