@@ -95,8 +95,8 @@ def test_a_t5_that_does_not_say_how_it_ranks_is_refused(
 
 
 def test_answers_that_do_not_fit_the_strategy_are_refused() -> None:
-    with pytest.raises(ConfigError, match="the scoring strategy 'rank' takes 1"):
-        MonoConfig(answers=("a", "b"))
+    with pytest.raises(ConfigError, match="the scoring strategy 'mono' takes 2"):
+        MonoConfig(scoring_strategy="mono", answers=("a",))
 
 
 def test_a_classification_head_that_the_weights_lack_is_named(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

@@ -29,12 +29,13 @@ from lir_models.checkpoints import Checkpoint, lir, sequence_classification
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.checkpoints.files import read_json, written_whole
+from lir_models.checkpoints.sentence_transformers import cross_encoder as st_cross_encoder
 from lir_models.config import CrossEncoderConfig
 from lir_models.errors import ConfigError, WrongModelKindError
 from lir_models.families.mono import MonoConfig
 from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.heads.dense import ACTIVATIONS
-from lir_models.heads.ranking import PooledRanker, T5Ranker
+from lir_models.heads.ranking import CausalRanker, PooledRanker, T5Ranker
 from lir_models.heads.set_attention import use_set_attention
 from lir_models.heads.weights import load_head
 from lir_models.loading import open_checkpoint, with_weights
@@ -61,10 +62,12 @@ class CrossEncoderModel(Adaptable, nn.Module):
         self, backbone: nn.Module, tokenizer: Tokenizer, config: CrossEncoderConfig, *, name: str = ""
     ) -> None:
         super().__init__()
-        self.head: PooledRanker | T5Ranker | None = None
+        self.head: PooledRanker | T5Ranker | CausalRanker | None = None
         if isinstance(config, MonoConfig):
             if _is_t5(backbone.config):
                 self.head = T5Ranker(backbone, config)
+            elif config.answers is not None:
+                self.head = CausalRanker(tokenizer, config)
             elif config.pooling_strategy is not None:
                 self.head = PooledRanker(backbone.config.hidden_size, config)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         self._inserted: tuple[int, ...] = ()
@@ -198,6 +201,8 @@ class CrossEncoderModel(Adaptable, nn.Module):
         if isinstance(self.head, T5Ranker):
             ending = "Relevant:" if config.scoring_strategy == "mono" else ""
             return self.tokenizer.asked(queries, docs, layout, ending)
+        if isinstance(config, MonoConfig) and config.chat_template:
+            return self.tokenizer.chats(queries, docs, layout, config.instruction)
         return self.tokenizer.pairs(queries, docs, layout)
 
     def score_batch(self, batch: TokenBatch, num_docs: Sequence[int] = ()) -> Float[Tensor, " pairs"]:
@@ -216,7 +221,7 @@ class CrossEncoderModel(Adaptable, nn.Module):
             logits = self.head(self.backbone, batch)
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]
-        return logits[:, 0]
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
     def score(
         self,
@@ -304,7 +309,9 @@ class CrossEncoderModel(Adaptable, nn.Module):
                 self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
             self.tokenizer.tokenizer.save_pretrained(place)
             lir.write(place, "cross-encoder", self.config)
-            if self.head is not None:
+            if isinstance(self.head, CausalRanker) and isinstance(self.config, MonoConfig):
+                st_cross_encoder.write(place, self.config, self.tokenizer)
+            elif self.head is not None:
                 weights = {name: weight.detach().cpu().contiguous() for name, weight in self.head.state_dict().items()}
                 lir.write_heads(place, weights, "doc")
 
@@ -318,5 +325,7 @@ def _architecture(rule: CrossEncoderConfig, checkpoint: Checkpoint, settings: Ma
     values = settings if settings is not None else read_json(checkpoint.folder / "config.json")
     if values.get("model_type") in _T5_KINDS and not sequence_classification.detect(checkpoint.folder):
         return "seq2seq-lm"
+    if isinstance(rule, MonoConfig) and rule.answers is not None:
+        return "causal-lm"
     pools = isinstance(rule, MonoConfig) and rule.pooling_strategy is not None
     return "base" if pools else "sequence-classification"

@@ -225,6 +225,30 @@ class Tokenizer:
         tokenized = self._tokenize(queries, docs, length=room, strategy="longest_first")
         return [self._insert(pair, layout.inserted) for pair in tokenized] if layout.inserted else tokenized
 
+    def chats(
+        self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout, instruction: str
+    ) -> list[TokenizedText]:
+        """Tokenize pairs as the chat template lays them out; a document that is too long is cut."""
+        check_texts(queries)
+        check_texts(docs)
+        queries, docs = self._cut(queries, layout.query_length), self._cut(docs, layout.doc_length)
+        limit = self.limit(layout.length)
+        system = [{"role": "system", "content": instruction}] if instruction else []
+
+        def tokenize(query: str, doc: str) -> list[int]:
+            messages = [*system, {"role": "query", "content": query}, {"role": "document", "content": doc}]
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+            return self._tokenize([text], length=None, special_tokens=False)[0].input_ids  # pyright: ignore[reportReturnType]
+
+        found: list[TokenizedText] = []
+        for query, doc in zip(queries, docs, strict=True):
+            ids = tokenize(query, doc)
+            if limit is not None and len(ids) > limit:
+                kept = len(self.tokenizer(doc, add_special_tokens=False)["input_ids"]) - (len(ids) - limit)
+                ids = tokenize(query, self._cut([doc], max(1, kept))[0])[:limit]
+            found.append(TokenizedText(ids))
+        return found
+
     def asked(
         self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout, ending: str
     ) -> list[TokenizedText]:

@@ -20,28 +20,36 @@ class MonoConfig(CrossEncoderConfig):
     """A pointwise cross-encoder: each pair is scored by itself.
 
     On an encoder, transformers' own classification head scores, or, with a pooling strategy, one linear layer. On T5 it is
-    one decoder step, of whose logits one (``rank``) or two (``mono``) are computed.
+    one decoder step, on a causal language model the last position, and of all logits the answers' alone are computed.
 
     Args:
         pooling_strategy: How the tokens of a pair become one vector, for a linear layer to score; ``bert_pool`` is the first
             token through a layer and tanh, as in BERT. None for the classification head that transformers has for the
             backbone.
         linear_bias: Whether that linear layer has a bias.
-        answers: On T5, the tokens whose logits are taken: for ``mono`` the one for *not relevant* and the one for
-            *relevant*, for ``rank`` one. None for those of monoT5, ``▁false`` and ``▁true``, and of RankT5,
-            ``<extra_id_10>``.
+        answers: On T5 and causal language models, the tokens whose logits are taken: for ``mono`` the one for *not
+            relevant* and the one for *relevant*; for ``rank`` the latter alone, or both, and the score is their
+            difference. None for those of monoT5, ``▁false`` and ``▁true``, and of RankT5, ``<extra_id_10>``; a causal
+            language model without answers has a classification head.
+        chat_template: Whether the tokenizer's chat template makes one text of query and document, which are messages of
+            the roles ``query`` and ``document``.
+        instruction: What the system message of that chat says; empty for none.
     """
 
     pooling_strategy: RankerPooling = None
     linear_bias: bool = False
     answers: tuple[str, ...] | None = None
+    chat_template: bool = False
+    instruction: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(self, "pooling_strategy", (*get_args(get_args(RankerPooling)[0]), None))
-        if self.answers is not None and len(self.answers) != self.num_labels:
+        allowed = (2,) if self.scoring_strategy == "mono" else (1, 2)
+        if self.answers is not None and len(self.answers) not in allowed:
+            numbers = " or ".join(map(str, allowed))
             raise ConfigError(
-                f"answers are {self.answers!r}; the scoring strategy '{self.scoring_strategy}' takes {self.num_labels}."
+                f"answers are {self.answers!r}; the scoring strategy '{self.scoring_strategy}' takes {numbers}."
             )
 
     @property

@@ -34,6 +34,33 @@ class PooledRanker(nn.Module):
         return self.linear(values if self.bert_pool is None else self.bert_pool(values))
 
 
+class CausalRanker(nn.Module):
+    """The logits of the answers at the last position of a causal language model; it has no weights of its own.
+
+    Args:
+        tokenizer: The tokenizer, which pads on the left from now on.
+        config: The rule.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: MonoConfig) -> None:
+        super().__init__()
+        self._rows = [tokenizer.token_id(token) for token in config.answer_tokens]
+        tokenizer.tokenizer.padding_side = "left"  # the last position is then a text's last token
+
+    def forward(self, backbone: nn.Module, batch: TokenBatch, **options: Any) -> Float[Tensor, "pairs labels"]:
+        """Return the logits of the answers, float32."""
+        del options
+        model: Any = backbone
+        hidden = model.base_model(**batch.inputs(), use_cache=False).last_hidden_state[:, -1]
+        output = model.get_output_embeddings()
+        bias: Any = getattr(output, "bias", None)
+        logits = nn.functional.linear(
+            hidden, output.weight[self._rows], None if bias is None else bias[self._rows]
+        ).float()
+        cap = getattr(model.config, "final_logit_softcapping", None)
+        return logits if not cap else cap * torch.tanh(logits / cap)
+
+
 class T5Ranker(nn.Module):
     """One step of T5's decoder, and those rows of the language-model head that are needed.
 
@@ -46,7 +73,7 @@ class T5Ranker(nn.Module):
         super().__init__()
         model: Any = backbone
         hidden_size: int = model.config.d_model
-        self.linear = nn.Linear(hidden_size, config.num_labels, bias=False)
+        self.linear = nn.Linear(hidden_size, len(config.answer_tokens), bias=False)
         # T5 and those that share its embeddings with the head scale before it; T5 1.1 and mT5 do not.
         default = model.config.model_type == "umt5" and model.config.tie_word_embeddings
         self._scale = hidden_size**-0.5 if getattr(model.config, "scale_decoder_outputs", default) else 1.0

@@ -103,6 +103,11 @@ def _normalizes(chain: Chain) -> bool:
     return any(module.name == "Normalize" for module in chain)
 
 
+def read_pooling(folder: Path) -> Pooling:
+    """Read how a Pooling module pools."""
+    return _pooling(read_json(folder / "config.json"))
+
+
 def _pooling(values: Mapping[str, Any]) -> Pooling:
     found: tuple[PoolingMode, ...]
     if "pooling_mode" in values:
