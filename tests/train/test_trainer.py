@@ -14,6 +14,7 @@ from lir_models import (
     ColConfig,
     CrossEncoderModel,
     MvrConfig,
+    SetEncoderConfig,
     SpladeConfig,
     UniCoilConfig,
 )
@@ -100,6 +101,42 @@ def test_every_family_learns_and_every_weight_with_it(
     assert after > 0.6  # from 0.29, where all texts are alike
     module.save_pretrained(tmp_path / "saved")
     assert re_rank(BiEncoderModule(str(tmp_path / "saved"), evaluation_metrics=["RR"]), collection)["run/RR"] == after
+
+
+def test_an_adapter_learns_while_the_backbone_is_frozen(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    torch.manual_seed(0)
+    module = BiEncoderModule(
+        str(backbone),
+        loss_functions=[InBatchCrossEntropy()],
+        evaluation_metrics=["RR"],
+        adapter={"r": 8, "target_modules": "all-linear"},
+    )
+    module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=1e-2))
+    frozen = {name: weight.clone() for name, weight in module.named_parameters() if not weight.requires_grad}
+    tuples = TupleDataset(
+        str(collection / "qrels.txt"), docs=str(collection / "docs.tsv"), queries=str(collection / "queries.tsv")
+    )
+    before = re_rank(module, collection)["run/RR"]
+    trainer(max_steps=40).fit(module, LightningIRDataModule(train_dataset=tuples, train_batch_size=10))
+    after = re_rank(module, collection)["run/RR"]
+    assert after > before
+    assert all(torch.equal(dict(module.named_parameters())[name], weight) for name, weight in frozen.items())
+    module.save_pretrained(tmp_path / "saved")
+    assert re_rank(BiEncoderModule(str(tmp_path / "saved"), evaluation_metrics=["RR"]), collection)["run/RR"] == after
+
+
+def test_a_set_encoder_learns_from_a_run(backbone: Path, collection: Path) -> None:
+    torch.manual_seed(0)
+    module = CrossEncoderModule(
+        str(backbone), SetEncoderConfig(), loss_functions=[RankNet()], evaluation_metrics=["RR"]
+    )
+    module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=2e-3))
+    before = {name: weight.clone() for name, weight in module.model.named_parameters()}
+    data = run_dataset(collection, sample_size=10, targets="relevance")
+    trainer(max_steps=10).fit(module, LightningIRDataModule(train_dataset=data, train_batch_size=4))
+    still = [name for name, weight in module.model.named_parameters() if torch.equal(weight, before[name])]
+    assert [name for name in still if "pooler" not in name] == []
 
 
 @pytest.mark.parametrize("loss", [RankNet(), KLDivergence(), SupervisedMarginMSE()])

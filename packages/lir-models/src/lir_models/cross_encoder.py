@@ -171,7 +171,11 @@ class CrossEncoderModel(Adaptable, nn.Module):
         return model.to(device or default_device()).eval()
 
     def new_adapter(self, config: Any, source: Source) -> Adapter:
-        """Make an adapter; the classification head is trained with it."""
+        """Make an adapter; the head is trained with it."""
+        if isinstance(self.head, T5Ranker | CausalRanker):
+            return Adapter.add(self.backbone, config, source=source, task=None)
+        if self.head is not None:
+            return Adapter.add(self.backbone, config, source=source, task="FEATURE_EXTRACTION")
         return Adapter.add(self.backbone, config, source=source, task="SEQ_CLS", heads=head_names(self.backbone))
 
     def _parts(self) -> list[Part]:

@@ -19,6 +19,8 @@ class BiEncoderModule(LightningIRModule):
         model: A model, in place of a name.
         loss_functions: Losses, each alone or with its weight in the sum.
         evaluation_metrics: Measures of ir-measures, such as ``nDCG@10``.
+        adapter: A configuration of peft's, or a mapping of its fields, ``{"r": 8, "target_modules": "all-linear"}`` for
+            instance: an adapter is trained, and new heads, while the backbone is frozen. Needs the package peft.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class BiEncoderModule(LightningIRModule):
         model: BiEncoderModel | None = None,
         loss_functions: Sequence[LossFunction | tuple[LossFunction, float]] | None = None,
         evaluation_metrics: Sequence[str] | None = None,
+        adapter: Any = None,
     ) -> None:
         check_metrics(evaluation_metrics)
         losses = check_losses(loss_functions)
@@ -35,6 +38,8 @@ class BiEncoderModule(LightningIRModule):
             raise ArgumentError("BiEncoderModule: give a model_name_or_path or a model, one of the two.")
         if model is None:
             model = BiEncoderModel.from_pretrained(model_name_or_path or "", config, device="cpu")
+        if adapter is not None:
+            model.add_adapter(adapter)
         super().__init__(model, losses, evaluation_metrics)
 
     def index_metadata(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The Lightning module of a cross-encoder."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from lir_models import CrossEncoderConfig, CrossEncoderModel
 from lir_train.batches import RankBatch, ScoredRankings, TrainBatch
@@ -18,6 +19,8 @@ class CrossEncoderModule(LightningIRModule):
         model: A model, in place of a name.
         loss_functions: Losses, each alone or with its weight in the sum.
         evaluation_metrics: Measures of ir-measures, such as ``nDCG@10``.
+        adapter: A configuration of peft's, or a mapping of its fields, ``{"r": 8, "target_modules": "all-linear"}`` for
+            instance: an adapter is trained, and new heads, while the backbone is frozen. Needs the package peft.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class CrossEncoderModule(LightningIRModule):
         model: CrossEncoderModel | None = None,
         loss_functions: Sequence[LossFunction | tuple[LossFunction, float]] | None = None,
         evaluation_metrics: Sequence[str] | None = None,
+        adapter: Any = None,
     ) -> None:
         check_metrics(evaluation_metrics)
         losses = check_losses(loss_functions)
@@ -40,6 +44,8 @@ class CrossEncoderModule(LightningIRModule):
             raise ArgumentError("CrossEncoderModule: give a model_name_or_path or a model, one of the two.")
         if model is None:
             model = CrossEncoderModel.from_pretrained(model_name_or_path or "", config, device="cpu")
+        if adapter is not None:
+            model.add_adapter(adapter)
         super().__init__(model, losses, evaluation_metrics)
 
     def loss_input(self, batch: TrainBatch) -> LossInput:
