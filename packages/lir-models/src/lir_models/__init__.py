@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lir_models.bi_encoder import BiEncoderModel
     from lir_models.cross_encoder import CrossEncoderModel
     from lir_models.loading import detect, load_model, read_config
+    from lir_models.model_card import ModelCard
     from lir_models.outputs import RankedDocument, ScoreOutput
     from lir_models.registry import register_checkpoint
 
@@ -36,6 +37,7 @@ __all__ = [
     "DenseLayer",
     "DprConfig",
     "LirModelsError",
+    "ModelCard",
     "MonoConfig",
     "MvrConfig",
     "RankedDocument",
@@ -51,6 +53,7 @@ __all__ = [
 
 # These import torch, so they wait until they are asked for.
 _LAZY = {
+    "ModelCard": "model_card",
     "BiEncoderModel": "bi_encoder",
     "CrossEncoderModel": "cross_encoder",
     "RankedDocument": "outputs",

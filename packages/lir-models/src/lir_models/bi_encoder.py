@@ -24,7 +24,9 @@ from lir_models.fields import Form, Side
 from lir_models.heads.dense import DenseHead
 from lir_models.heads.vocabulary import VocabularyHead
 from lir_models.heads.weights import load_head
+from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
+from lir_models.model_card import ModelCard
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
 from lir_models.scoring import compare, xtr
@@ -34,7 +36,7 @@ from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
 logger = logging.getLogger(__name__)
 
 
-class BiEncoderModel(Adaptable, nn.Module):
+class BiEncoderModel(Adaptable, Publishable, nn.Module):
     """A backbone, and the rule by which its token embeddings become scores.
 
     Args:
@@ -351,15 +353,20 @@ class BiEncoderModel(Adaptable, nn.Module):
         """Order documents by their score for a query, best first."""
         return ranking(self.score(query, docs).scores, docs, top_k)
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False, card: ModelCard | None = None) -> None:
         """Save the model, whole or not at all.
 
         lir and transformers load it, and sentence-transformers or PyLate where they have a word for what it does.
 
+        Args:
+            folder: Where.
+            overwrite: Whether a folder that is there is replaced.
+            card: What the model's card says beside what its files do.
+
         Raises:
             OutputExistsError: If the folder exists and is not to be overwritten.
         """
-        save_bi_encoder(self, Path(folder), overwrite=overwrite)
+        save_bi_encoder(self, Path(folder), overwrite=overwrite, card=card or ModelCard())
 
 
 def _bi_encoder_checkpoint(name_or_path: str | Path, hub: HubOptions) -> Checkpoint:

@@ -38,7 +38,9 @@ from lir_models.heads.dense import ACTIVATIONS
 from lir_models.heads.ranking import CausalRanker, PooledRanker, T5Ranker
 from lir_models.heads.set_attention import use_set_attention
 from lir_models.heads.weights import load_head
+from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
+from lir_models.model_card import ModelCard, write_model_card
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
 from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, collate
@@ -47,7 +49,7 @@ _T5_KINDS = ("t5", "mt5", "umt5")
 _INTERACTION = "[INT]"
 
 
-class CrossEncoderModel(Adaptable, nn.Module):
+class CrossEncoderModel(Adaptable, Publishable, nn.Module):
     """A transformer that reads pairs, and the rule by which it scores them.
 
     Args:
@@ -297,8 +299,13 @@ class CrossEncoderModel(Adaptable, nn.Module):
         """Order documents by their score for a query, best first."""
         return ranking(self.score(query, docs).scores, docs, top_k)
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False, card: ModelCard | None = None) -> None:
         """Save the model so that lir, transformers and sentence-transformers load it; whole or not at all.
+
+        Args:
+            folder: Where.
+            overwrite: Whether a folder that is there is replaced.
+            card: What the model's card says beside what its files do.
 
         Raises:
             OutputExistsError: If the folder exists and is not to be overwritten.
@@ -318,6 +325,7 @@ class CrossEncoderModel(Adaptable, nn.Module):
             elif self.head is not None:
                 weights = {name: weight.detach().cpu().contiguous() for name, weight in self.head.state_dict().items()}
                 lir.write_heads(place, weights, "doc")
+            write_model_card(place, Path(folder).name, self.config, card or ModelCard())
 
 
 def _is_t5(settings: Any) -> bool:

@@ -14,13 +14,14 @@ from lir_models.families.col import ColConfig
 from lir_models.families.splade import SpladeConfig
 from lir_models.fields import Side
 from lir_models.heads.vocabulary import VocabularyHead
+from lir_models.model_card import ModelCard, write_model_card
 
 if TYPE_CHECKING:
     from lir_models.bi_encoder import BiEncoderModel
     from lir_models.encoder import Encoder
 
 
-def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -> None:
+def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool, card: ModelCard) -> None:
     """Save a bi-encoder, whole or not at all."""
     from lir_models.encoder import Encoder
 
@@ -44,20 +45,25 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool) -
         for side in ("query", "doc") if query is not None or model.doc_encoder is not None else ("doc",):
             if heads[side]:
                 lir.write_heads(place, heads[side], side)
-        if not _others_load_adapter(model):
-            return
-        # Other libraries do not all cut a text at what the backbone takes, so they are told.
-        tokenizers = {side: model.encoder_of(side).tokenizer for side in ("query", "doc")}
-        config = config.replace(
-            query_length=tokenizers["query"].limit(config.query_length),
-            doc_length=tokenizers["doc"].limit(config.doc_length),
-        )
-        if isinstance(config, SpladeConfig) and sparse.can_write(config):
-            sparse.write(place, config, heads, model.dim)
-        elif isinstance(config, ColConfig) and pylate.can_write(config):
-            pylate.write(place, config, heads)
-        elif dense.can_write(config):
-            dense.write(place, config, heads, model.encoder.hidden_size)
+        if _others_load_adapter(model):
+            _write_for_others(model, place, heads)
+        write_model_card(place, folder.name, config, card)
+
+
+def _write_for_others(model: "BiEncoderModel", place: Path, heads: dict[Side, HeadWeights]) -> None:
+    """Write what sentence-transformers or PyLate ask for, where they have a word for what the model does."""
+    # They do not all cut a text at what the backbone takes, so they are told.
+    tokenizers = {side: model.encoder_of(side).tokenizer for side in ("query", "doc")}
+    config = model.config.replace(
+        query_length=tokenizers["query"].limit(model.config.query_length),
+        doc_length=tokenizers["doc"].limit(model.config.doc_length),
+    )
+    if isinstance(config, SpladeConfig) and sparse.can_write(config):
+        sparse.write(place, config, heads, model.dim)
+    elif isinstance(config, ColConfig) and pylate.can_write(config):
+        pylate.write(place, config, heads)
+    elif dense.can_write(config):
+        dense.write(place, config, heads, model.encoder.hidden_size)
 
 
 def _others_load_adapter(model: "BiEncoderModel") -> bool:
