@@ -39,6 +39,7 @@ def test_json_keeps_everything(config: BiEncoderConfig | CrossEncoderConfig) -> 
         ({"family": "ColConfig", "doc_pooling_strategy": "mean"}, "both are None"),
         ({"family": "ColConfig", "query_expansion": True, "query_length": None}, "set a length"),
         ({"family": "ColConfig", "pool_factor": 0}, "at least 1"),
+        ({"family": "ColConfig", "query_expansion_length": 8}, "query_expansion is not set"),
         ({"family": "CoilConfig", "similarity_function": "l2"}, "compares by 'dot'"),
         ({"family": "CoilConfig", "embedding_dim": 8}, "layers of its own"),
         ({"family": "UniCoilConfig", "doc_pooling_strategy": "mean"}, "'max', 'sum' or 'last'"),

@@ -67,6 +67,7 @@ class BiEncoderConfig(JsonConfig):
         query_expansion: Of one vector a token: whether queries are filled up to ``query_length`` with ``expansion_token``,
             whose embeddings take part in scoring. Of term weights: whether terms that the text lacks may have any.
         doc_expansion: The same for documents.
+        query_expansion_length: Tokens that a query is filled up to; None for ``query_length``.
         attend_to_query_expanded_tokens: Whether the backbone's attention sees the tokens that fill a query up.
         attend_to_doc_expanded_tokens: The same for documents.
         expansion_token: The token to fill up with; None for the tokenizer's mask token.
@@ -97,6 +98,7 @@ class BiEncoderConfig(JsonConfig):
     doc_marker: str = "[D]"
     query_expansion: bool = False
     doc_expansion: bool = False
+    query_expansion_length: int | None = None
     attend_to_query_expanded_tokens: bool = False
     attend_to_doc_expanded_tokens: bool = False
     expansion_token: str | None = None
@@ -114,7 +116,7 @@ class BiEncoderConfig(JsonConfig):
         for side in ("query", "doc"):
             check_pooling(self, f"{side}_pooling_strategy")
             check_choice(self, f"{side}_aggregation_function", get_args(Aggregation))
-        for field in ("query_length", "doc_length", "embedding_dim", "truncate_dim"):
+        for field in ("query_length", "doc_length", "query_expansion_length", "embedding_dim", "truncate_dim"):
             check_length(self, field)
         self._check_projection()
         self._check_query_projection()
@@ -180,7 +182,12 @@ class BiEncoderConfig(JsonConfig):
                 f"{side}_expansion fills a text up with tokens whose vectors are scored, but {side}_pooling_strategy "
                 "makes one vector a text. Set the pooling strategy to None, or the expansion to False."
             )
-        if expanded and getattr(self, f"{side}_length") is None:
+        if side == "query" and not expanded and self.query_expansion_length is not None:
+            raise ConfigError(
+                f"query_expansion_length is {self.query_expansion_length}, but query_expansion is not set."
+            )
+        own_length = self.query_expansion_length if side == "query" else None
+        if expanded and getattr(self, f"{side}_length") is None and own_length is None:
             raise ConfigError(f"{side}_expansion fills a text up to {side}_length, which is None; set a length.")
         if getattr(self, f"attend_to_{side}_expanded_tokens") and not expanded:
             raise ConfigError(f"attend_to_{side}_expanded_tokens is set, but {side}_expansion is not.")

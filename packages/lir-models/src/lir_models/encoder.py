@@ -129,6 +129,7 @@ def _layouts(config: BiEncoderConfig, tokenizer: Tokenizer, *, special_tokens: b
             special_tokens=special_tokens,
             inserted=tuple(map(tokenizer.token_id, config.inserted_tokens("query"))) if special_tokens else (),
             expansion_id=_expansion_id(config, tokenizer) if fills and config.query_expansion else None,
+            expansion_length=config.query_expansion_length,
             attend_to_expansion=config.attend_to_query_expanded_tokens,
         ),
         "doc": Layout(

@@ -94,7 +94,8 @@ class Layout:
         lowercase: Whether texts are lower-cased.
         special_tokens: Whether the tokenizer's own special tokens are added.
         inserted: Tokens put after the first special token: markers, viewers.
-        expansion_id: The token that fills each text up to ``length``; None if none does.
+        expansion_id: The token that fills each text up; None if none does.
+        expansion_length: Up to how many tokens; None for ``length``.
         attend_to_expansion: Whether attention sees it.
     """
 
@@ -104,6 +105,7 @@ class Layout:
     special_tokens: bool = True
     inserted: tuple[int, ...] = ()
     expansion_id: int | None = None
+    expansion_length: int | None = None
     attend_to_expansion: bool = False
 
 
@@ -171,8 +173,9 @@ class Tokenizer:
             tokenized = [text if text.input_ids else self._one_token(text) for text in tokenized]
         if layout.inserted:
             tokenized = [self._insert(text, layout.inserted) for text in tokenized]
-        if layout.expansion_id is not None and limit is not None:
-            tokenized = [_expand(text, limit, layout) for text in tokenized]
+        full = self.limit(layout.expansion_length or layout.length)
+        if layout.expansion_id is not None and full is not None:
+            tokenized = [_expand(text, full, layout) for text in tokenized]
         return tokenized
 
     def _one_token(self, text: TokenizedText) -> TokenizedText:

@@ -43,19 +43,18 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]
         raise CheckpointError(f"'{folder}' compares by '{similarity}'; lir knows {', '.join(_SIMILARITIES)}.")
     transformer = transformer_settings(chain[0].folder)
     expansion = transformer.get("query_expansion") or {}
-    if expansion.get("strategy") == "min":
-        raise CheckpointError(
-            f"'{folder}' fills queries up to at least {expansion.get('length')} tokens and cuts none (strategy 'min'); "
-            "lir fills and cuts to one length (strategy 'fixed')."
-        )
     length = transformer.get("max_seq_length")
+    # The strategy "fixed" cuts queries at the length that it fills them up to, "min" does not.
+    is_fixed = expansion.get("strategy") == "fixed"
+    query_length = expansion["length"] if is_fixed else transformer.get("query_length") or length
     mask = _masks(chain)
     prompts = read_prompts(settings)
     config = ColConfig(
         embedding_dim=None,
         projection=tuple(read_dense_layer(module.folder) for module in chain if module.name == "Dense") or None,
         normalization_strategy="l2" if "Normalize" in names else None,
-        query_length=expansion.get("length") or transformer.get("query_length") or length,
+        query_length=query_length,
+        query_expansion_length=None if is_fixed else expansion.get("length"),
         doc_length=transformer.get("document_length") or length,
         query_prompt=prompts["query"],
         doc_prompt=prompts["doc"],

@@ -90,7 +90,7 @@ def can_write(config: BiEncoderConfig) -> bool:
         and config.query_length is not None
         and config.doc_length is not None
         and not (config.query_prompt or config.doc_prompt or config.doc_expansion)
-        and config.expansion_token is None
+        and config.expansion_token is config.query_expansion_length is None
         and config.shared_encoder
         and config.pool_factor == 1
     )
