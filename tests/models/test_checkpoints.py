@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lir_models import BiEncoderConfig, BiEncoderModel, DenseLayer, detect, read_config
+from lir_models import BiEncoderConfig, BiEncoderModel, ColConfig, DenseLayer, detect, read_config
 from lir_models.errors import CheckpointError
 
 POOLINGS = [
@@ -102,3 +102,11 @@ def test_an_activation_that_is_code_of_somebody_is_not_run(saved: Path) -> None:
     change(saved / "2_Dense" / "config.json", activation_function="os.system")
     with pytest.raises(CheckpointError, match=r"asks for the activation 'os.system'; known are Identity, Tanh"):
         BiEncoderModel.from_pretrained(saved)
+
+
+def test_markers_are_saved_under_the_name_that_transformers_4_reads(backbone: Path, tmp_path: Path) -> None:
+    config = ColConfig(embedding_dim=8, add_marker_tokens=True)
+    BiEncoderModel.from_pretrained(backbone, config).save_pretrained(tmp_path / "saved")
+    values = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
+    assert values["additional_special_tokens"] == ["[Q]", "[D]"]
+    assert "extra_special_tokens" not in values

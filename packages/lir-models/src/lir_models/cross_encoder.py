@@ -318,7 +318,7 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
                 self.adapter.save(place)
             else:
                 self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
-            self.tokenizer.tokenizer.save_pretrained(place)
+            self.tokenizer.save(place)
             lir.write(place, "cross-encoder", self.config)
             if isinstance(self.head, CausalRanker) and isinstance(self.config, MonoConfig):
                 st_cross_encoder.write(place, self.config, self.tokenizer)

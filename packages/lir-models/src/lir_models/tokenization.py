@@ -1,11 +1,13 @@
 """From texts to token ids, once: prompts, markers, expansion, truncation, pairs, padded batches."""
 
+import json
 import logging
 import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -144,6 +146,16 @@ class Tokenizer:
             tokenizer.pad_token = tokenizer.eos_token
         if tokenizer.pad_token_id is None:
             raise CheckpointError("The tokenizer has neither a padding nor an end token, so no batch can be padded.")
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files, so that transformers 4 and 5 read them."""
+        self.tokenizer.save_pretrained(folder)
+        file = folder / "tokenizer_config.json"
+        values = json.loads(file.read_text(encoding="utf-8"))
+        # transformers 5 reads either name, 4 this one alone.
+        if isinstance(values.get("extra_special_tokens"), list):
+            values["additional_special_tokens"] = values.pop("extra_special_tokens")
+            file.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @property
     def pad_id(self) -> int:

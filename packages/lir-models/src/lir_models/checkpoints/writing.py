@@ -39,7 +39,7 @@ def save_bi_encoder(model: "BiEncoderModel", folder: Path, *, overwrite: bool, c
                 _save_encoder(query, query_folder)
             else:
                 query_folder = place / (lir.STATIC_FOLDER if is_routed else "query_encoder")
-                query.tokenizer.tokenizer.save_pretrained(query_folder)
+                query.tokenizer.save(query_folder)
             folders["query_encoder"] = query_folder.relative_to(place)
         lir.write(place, "bi-encoder", config, folders)
         for side in ("query", "doc") if query is not None or model.doc_encoder is not None else ("doc",):
@@ -92,7 +92,7 @@ def _save_encoder(encoder: "Encoder", folder: Path) -> None:
     else:
         with _whole(encoder):
             model.save_pretrained(folder)
-    encoder.tokenizer.tokenizer.save_pretrained(folder)
+    encoder.tokenizer.save(folder)
 
 
 @contextmanager
