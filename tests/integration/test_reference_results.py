@@ -31,7 +31,7 @@ IDS = {
 COLLECTIONS = [
     pytest.param(name, marks=pytest.mark.slow if name == "cranfield" else pytest.mark.long) for name in REFERENCE
 ]
-YEARS = [pytest.param("19", marks=pytest.mark.slow), pytest.param("20", marks=pytest.mark.long)]
+YEARS = [pytest.param(year, marks=pytest.mark.long) for year in RE_RANKED]
 
 
 def files(shared: Path, name: str) -> tuple[Path, Path, Path]:
