@@ -120,28 +120,20 @@ class StaticEncoder(nn.Module):
 
 
 def _layouts(config: BiEncoderConfig, tokenizer: Tokenizer, *, special_tokens: bool = True) -> dict[Side, Layout]:
-    fills = config.form == "multi-vector"
-    return {
-        "query": Layout(
-            length=config.query_length,
-            prompt=config.query_prompt,
+    def layout(side: Side) -> Layout:
+        fills = config.form == "multi-vector" and getattr(config, f"{side}_expansion")
+        return Layout(
+            length=getattr(config, f"{side}_length"),
+            prompt=getattr(config, f"{side}_prompt"),
             lowercase=config.lowercase,
             special_tokens=special_tokens,
-            inserted=tuple(map(tokenizer.token_id, config.inserted_tokens("query"))) if special_tokens else (),
-            expansion_id=_expansion_id(config, tokenizer) if fills and config.query_expansion else None,
-            expansion_length=config.query_expansion_length,
-            attend_to_expansion=config.attend_to_query_expanded_tokens,
-        ),
-        "doc": Layout(
-            length=config.doc_length,
-            prompt=config.doc_prompt,
-            lowercase=config.lowercase,
-            special_tokens=special_tokens,
-            inserted=tuple(map(tokenizer.token_id, config.inserted_tokens("doc"))) if special_tokens else (),
-            expansion_id=_expansion_id(config, tokenizer) if fills and config.doc_expansion else None,
-            attend_to_expansion=config.attend_to_doc_expanded_tokens,
-        ),
-    }
+            inserted=tuple(map(tokenizer.token_id, config.inserted_tokens(side))) if special_tokens else (),
+            expansion_id=_expansion_id(config, tokenizer) if fills else None,
+            expansion_length=config.query_expansion_length if side == "query" else None,
+            attend_to_expansion=getattr(config, f"attend_to_{side}_expanded_tokens"),
+        )
+
+    return {"query": layout("query"), "doc": layout("doc")}
 
 
 def _expansion_id(config: BiEncoderConfig, tokenizer: Tokenizer) -> int:
