@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lir_index import FaissFlatIndexConfig, Index, PartWriter, TorchDenseIndexConfig, build
-from lir_index.dense import TorchDenseIndex
+from lir_index.dense import TorchDenseSegment
 from lir_index.errors import (
     ArgumentError,
     DocumentIdError,
@@ -40,9 +40,9 @@ def interrupt(monkeypatch):
 
     def at(step):
         if step == "doc ids":
-            monkeypatch.setattr(sys.modules["lir_index.build"], "write_doc_ids", fail)
+            monkeypatch.setattr(sys.modules["lir_index.store"], "write_doc_ids", fail)
         elif step == "payload":
-            monkeypatch.setattr(TorchDenseIndex, "write", fail)
+            monkeypatch.setattr(TorchDenseSegment, "write", fail)
         else:
             monkeypatch.setattr(Manifest, "write", fail)
 
@@ -114,7 +114,7 @@ def test_overwriting_leaves_nothing_of_the_old_index(tmp_path, write_parts):
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     build(write_parts(["b"], [[1.0]], "others"), tmp_path / "idx", FaissFlatIndexConfig(), overwrite=True)
     assert Index.open(tmp_path / "idx").search([1.0] @ np.eye(1), 1).doc_ids == [["b"]]
-    assert sorted(path.name for path in (tmp_path / "idx").iterdir()) == ["data-2", "index.json"]
+    assert sorted(path.name for path in (tmp_path / "idx").iterdir()) == ["index.json", "segment-2"]
 
 
 @pytest.mark.parametrize("text", ["half", '{"format": "lir-index", "format_version": 9}'])
@@ -122,7 +122,7 @@ def test_a_damaged_or_newer_index_can_be_overwritten(tmp_path, write_parts, text
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     (tmp_path / "idx" / "index.json").write_text(text)
     build(tmp_path / "parts", tmp_path / "idx", CONFIG, overwrite=True).verify()
-    assert len(list((tmp_path / "idx").glob("data-*"))) == 1
+    assert len(list((tmp_path / "idx").glob("segment-*"))) == 1
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -167,10 +167,10 @@ def test_the_old_index_stays_until_the_new_one_is_complete(tmp_path, write_parts
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path, write_parts):
-    (tmp_path / "idx" / "data-1").mkdir(parents=True)
-    (tmp_path / "idx" / "data-1" / "vectors.npy").write_text("half")
+    (tmp_path / "idx" / "segment-1").mkdir(parents=True)
+    (tmp_path / "idx" / "segment-1" / "vectors.npy").write_text("half")
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
-    assert [path.name for path in (tmp_path / "idx").glob("data-*")] == ["data-1"]
+    assert [path.name for path in (tmp_path / "idx").glob("segment-*")] == ["segment-1"]
     Index.open(tmp_path / "idx").verify()
 
 

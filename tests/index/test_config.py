@@ -2,7 +2,7 @@ import pytest
 
 from lir_index import FaissFlatIndexConfig, FaissSearchConfig, TorchDenseIndexConfig
 from lir_index.errors import ArgumentError, UnknownKindError
-from lir_index.kinds import index_class
+from lir_index.kinds import segment_class
 
 
 def test_an_unknown_similarity_is_named_with_the_nearest():
@@ -26,4 +26,4 @@ def test_parameters_are_the_fields():
 
 def test_an_unknown_kind_is_named_with_the_nearest():
     with pytest.raises(UnknownKindError, match=r"There is no index kind 'faiss-flt'. Did you mean 'faiss-flat'?"):
-        index_class("faiss-flt")
+        segment_class("faiss-flt")

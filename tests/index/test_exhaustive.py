@@ -5,7 +5,7 @@ from lir_index import exhaustive
 from lir_index.similarity import prepare
 
 
-def search(documents, queries, k, similarity="dot", positions=None):
+def search(documents, queries, k, similarity="dot", allowed=None):
     vectors, lengths = prepare(documents, similarity, str)
     asked, query_lengths = prepare(queries, similarity, str)
     return exhaustive.search_exhaustively(
@@ -16,7 +16,7 @@ def search(documents, queries, k, similarity="dot", positions=None):
         similarity=similarity,
         longest=lengths.max(),
         ranks=np.arange(len(vectors))[::-1],
-        positions=positions,
+        allowed=allowed,
     )
 
 
@@ -49,10 +49,12 @@ def test_where_everything_is_tied_candidates_are_thinned_out(monkeypatch):
     assert max(kept) == 10
 
 
-def test_only_the_positions_given_are_searched():
-    positions = np.array([2, 5, 6])
-    found = search(np.arange(10.0)[:, None], np.array([[1.0]]), 2, positions=positions)
-    assert found[0][0].tolist() == [6, 5]
+def test_only_the_documents_allowed_are_searched():
+    # A few of many are gathered, many of many masked.
+    for allowed, expected in (([5, 6], [6, 5]), ([0, 2, 3, 5, 6], [6, 5])):
+        mask = np.isin(np.arange(10), allowed)
+        found = search(np.arange(10.0)[:, None], np.array([[1.0]]), 2, allowed=mask)
+        assert found[0][0].tolist() == expected
 
 
 def test_no_score_is_a_negative_zero():

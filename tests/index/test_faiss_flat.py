@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lir_index import FaissFlatIndexConfig
-from lir_index.faiss_flat import FaissFlatIndex
+from lir_index.faiss_flat import FaissFlatSegment
 
 faiss = pytest.importorskip("faiss")
 VECTORS = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
@@ -14,7 +14,7 @@ IDS = [f"d{i:03}" for i in range(200)]
 @pytest.mark.parametrize(("similarity", "metric"), [("dot", faiss.METRIC_INNER_PRODUCT), ("l2", faiss.METRIC_L2)])
 def test_faiss_reads_the_file(make_index, similarity, metric):
     index = make_index(IDS, VECTORS, FaissFlatIndexConfig(similarity=similarity))
-    read = faiss.read_index(str(index.folder / "index.faiss"))
+    read = faiss.read_index(str(index.path / "segment-1" / "index.faiss"))
     assert (read.ntotal, read.d, read.metric_type) == (200, 16, metric)
     assert np.array_equal(read.reconstruct_n(0, 200), VECTORS)
 
@@ -24,13 +24,13 @@ def test_the_file_is_byte_for_byte_what_faiss_writes(make_index, similarity, fla
     index = make_index(IDS, VECTORS, FaissFlatIndexConfig(similarity=similarity))
     written = flat(16)
     written.add(VECTORS)
-    assert (index.folder / "index.faiss").read_bytes() == faiss.serialize_index(written).tobytes()
+    assert (index.path / "segment-1" / "index.faiss").read_bytes() == faiss.serialize_index(written).tobytes()
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_the_file_is_memory_mapped(make_index):
     index = make_index(IDS, VECTORS, FaissFlatIndexConfig())
-    assert str(index.folder / "index.faiss") in Path("/proc/self/maps").read_text()
+    assert str(index.path / "segment-1" / "index.faiss") in Path("/proc/self/maps").read_text()
 
 
 def test_the_blas_threshold_is_six_queries_and_put_back(make_index, monkeypatch):
@@ -43,7 +43,7 @@ def test_the_blas_threshold_is_six_queries_and_put_back(make_index, monkeypatch)
             raise KeyboardInterrupt
 
     before = faiss.cvar.distance_compute_blas_threshold
-    monkeypatch.setattr(index, "_faiss", Watch())
+    monkeypatch.setattr(index._segments[0], "_faiss", Watch())
     with pytest.raises(KeyboardInterrupt):
         index.search(VECTORS[:2], 1)
     assert (seen, faiss.cvar.distance_compute_blas_threshold) == ([6 * 16], before)
@@ -53,8 +53,8 @@ def test_the_blas_threshold_is_six_queries_and_put_back(make_index, monkeypatch)
 def test_only_queries_with_unsettled_ties_are_compared_with_all(make_index, monkeypatch, vectors, calls):
     index = make_index(IDS, vectors, FaissFlatIndexConfig())
     made = []
-    compare_all = FaissFlatIndex._compare_all
-    monkeypatch.setattr(FaissFlatIndex, "_compare_all", lambda *args: made.append(1) or compare_all(*args))
+    compare_all = FaissFlatSegment._compare_all
+    monkeypatch.setattr(FaissFlatSegment, "_compare_all", lambda *args: made.append(1) or compare_all(*args))
     index.search(VECTORS[:3], 5)
     assert len(made) == calls
 

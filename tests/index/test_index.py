@@ -27,14 +27,14 @@ def edit(index, **values):
 
 def test_the_manifest_is_readable(index):
     told = json.loads((index.path / "index.json").read_text())
-    assert {name: told[name] for name in ("format", "format_version", "kind", "parameters", "dtype", "data")} == {
+    assert {name: told[name] for name in ("format", "format_version", "kind", "parameters", "dtype")} == {
         "format": "lir-index",
-        "format_version": 1,
+        "format_version": 2,
         "kind": "faiss-flat",
         "parameters": {"similarity": None},
         "dtype": "float32",
-        "data": "data-1",
     }
+    assert [segment["folder"] for segment in told["segments"]] == ["segment-1"]
 
 
 def test_metadata_says_where_the_embeddings_come_from(index):
@@ -42,7 +42,7 @@ def test_metadata_says_where_the_embeddings_come_from(index):
 
 
 def test_repr_says_what_it_is(index):
-    assert repr(index) == f"FaissFlatIndex('{index.path}', num_docs=2, dim=2, similarity='dot')"
+    assert repr(index) == f"Index('{index.path}', kind='faiss-flat', num_docs=2, dim=2, similarity='dot')"
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text(""), lambda path: None])
@@ -74,9 +74,9 @@ def test_a_description_that_was_edited_is_refused(index):
 
 
 def test_a_newer_format_is_refused_and_its_writer_named(index):
-    edit(index, format_version=2, created_by="lir-index 9.0")
+    edit(index, format_version=3, created_by="lir-index 9.0")
     with pytest.raises(
-        IndexVersionError, match="has the format version 2, and this lir-index reads version 1"
+        IndexVersionError, match="has the format version 3, and this lir-index reads version 2"
     ) as caught:
         Index.open(index.path)
     assert "lir-index 9.0" in caught.value.hint
@@ -92,12 +92,13 @@ def test_an_unknown_kind_is_named_with_the_nearest(index):
 def test_files_of_another_index_do_not_fit(index, make_index):
     other = make_index(["a", "b", "c"], np.eye(3), FaissFlatIndexConfig())
     for name in ("doc_ids.bin", "doc_ids.ends.npy", "doc_ids.rank.npy", "index.faiss"):
-        content = (index.folder / name).read_bytes()
-        (index.folder / name).unlink()
-        (index.folder / name).write_bytes((other.folder / name).read_bytes())
+        path = index.path / "segment-1" / name
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes((other.path / "segment-1" / name).read_bytes())
         with pytest.raises(DamagedIndexError, match=f"{name}' has"):
             Index.open(index.path)
-        (index.folder / name).write_bytes(content)
+        path.write_bytes(content)
 
 
 def test_one_text_is_no_list_of_allowed_ids(index):

@@ -44,7 +44,7 @@ def test_the_precision_of_products_is_put_back():
     try:
         engine = TorchEngine(np.ones((3, 2), dtype=np.float32), "dot", "cpu")
         zeros = np.zeros(1, dtype=np.float32)
-        engine.hits(0, 3, np.ones((1, 2), dtype=np.float32), zeros, zeros, 1)
+        engine.hits(0, 3, np.ones((1, 2), dtype=np.float32), zeros, zeros, 1, None)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)

@@ -19,12 +19,13 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from lir_index import parts
-from lir_index.build import PARTS, build, check_target, choose_similarity
+from lir_index.build import build, choose_similarity
 from lir_index.config import IndexConfig, SearchConfig
-from lir_index.errors import EmbeddingsError, LirIndexError, OtherModelError, RunFileError
+from lir_index.errors import EmbeddingsError, LirIndexError, RunFileError
 from lir_index.faiss_flat import FaissFlatIndexConfig
 from lir_index.index import Index
 from lir_index.metadata import Metadata
+from lir_index.store import PARTS, check_target
 from lir_index.trec import check_run_path, write_run
 
 Run = dict[str, dict[str, float]]
@@ -201,7 +202,7 @@ class SearchCallback(Callback):
         for path in self._paths:
             check_run_path(path, overwrite=self.overwrite)
         self.index = Index.open(self.index_dir, self.search_config)
-        check_model(self.index, _metadata_of(trainer, pl_module), allow_other_model=self.allow_other_model)
+        self.index.check_model(_metadata_of(trainer, pl_module), allow_other_model=self.allow_other_model)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the runs of an earlier prediction."""
@@ -248,43 +249,6 @@ class SearchCallback(Callback):
         if len(set(files)) < len(files):
             raise RunFileError(f"Two datasets would write the same run file: {', '.join(files)}.")
         return [self.run_path / file for file in files]
-
-
-def check_model(index: Index, model: Metadata, *, allow_other_model: bool = False) -> None:
-    """Refuse to search an index with a model that does not fit it.
-
-    Args:
-        index: The index, opened.
-        model: What is known of the model; what is not known is not checked.
-        allow_other_model: Whether a model may search that has another fingerprint or similarity; one of another
-            dimension never can.
-
-    Raises:
-        EmbeddingsError: If the dimensions differ.
-        OtherModelError: If fingerprint or similarity differ, and that is not allowed.
-    """
-    named = index.manifest.model
-    if model.dim not in (None, index.dim):
-        built_with = f" (it names '{named}')" if named else ""
-        raise EmbeddingsError(
-            f"The index holds vectors of {index.dim} dimensions, the model makes {model.dim}. "
-            f"Was {index.path}/ built with another model{built_with}?"
-        )
-    if allow_other_model:
-        return
-    hint = "Search with the model that built the index, or allow another one."
-    seen = index.manifest.fingerprint
-    if None not in (model.fingerprint, seen) and model.fingerprint != seen:
-        raise OtherModelError(
-            f"The index in '{index.path}' was built with the model '{named}' (fingerprint {seen}), "
-            f"and this is '{model.model}' (fingerprint {model.fingerprint}).",
-            hint=hint,
-        )
-    if model.similarity not in (None, index.similarity):
-        raise OtherModelError(
-            f"The index in '{index.path}' compares by {index.similarity}, and the model by {model.similarity}.",
-            hint=hint,
-        )
 
 
 def _metadata_of(trainer: Trainer, pl_module: LightningModule) -> Metadata:

@@ -12,6 +12,9 @@ from lir_index.errors import ArgumentError, did_you_mean
 Similarity = Literal["dot", "cosine", "l2"]
 """How a query and a document are compared; of l2, the score is the negative distance, so that more is always better."""
 
+Aggregation = Literal["sum", "mean", "max"]
+"""How several values become one, where queries or documents have several vectors."""
+
 
 class IndexConfig:
     """What kind of index to build, and how. Each kind has its own heir, a frozen dataclass.

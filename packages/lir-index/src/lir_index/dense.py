@@ -1,6 +1,6 @@
 """Dense vectors in one array on disk, compared one by one: exact, and with nothing to tune."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -8,14 +8,14 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity
+from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
-from lir_index.exhaustive import Found, Positions, search_exhaustively
-from lir_index.index import Index
-from lir_index.manifest import Manifest
-from lir_index.parts import Parts
+from lir_index.exhaustive import search_exhaustively
+from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
 from lir_index.storage import map_array
+from lir_index.top_k import Found, Mask
 
 _VECTORS = "vectors.npy"
 
@@ -46,57 +46,65 @@ class TorchDenseSearchConfig(SearchConfig):
     device: str = "cpu"
 
 
-class TorchDenseIndex(Index):
-    """An index of the kind torch-dense."""
+class TorchDenseSegment(Segment):
+    """A segment of the kind torch-dense."""
 
     kind = "torch-dense"
+    config_class = TorchDenseIndexConfig
     search_config_class = TorchDenseSearchConfig
 
-    def __init__(self, path: Path, manifest: Manifest, search_config: SearchConfig) -> None:
-        super().__init__(path, manifest, search_config)
-        self._vectors: Vectors = map_array(self.folder / _VECTORS)
-        if self._vectors.shape != (len(self), self.dim) or self._vectors.dtype != np.float32:
+    def __init__(
+        self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
+    ) -> None:
+        super().__init__(folder, space, num_docs, details, search_config)
+        self._vectors: Vectors = map_array(folder / _VECTORS)
+        if self._vectors.shape != (num_docs, space.dim) or self._vectors.dtype != np.float32:
             shape = f"{self._vectors.dtype} {list(self._vectors.shape)}"
             raise DamagedIndexError(
-                f"'{self.folder / _VECTORS}' is damaged: it is {shape}, not float32 {[len(self), self.dim]}."
+                f"'{folder / _VECTORS}' is damaged: it is {shape}, not float32 {[num_docs, space.dim]}."
             )
         self._engine: Any = None
         device = cast("TorchDenseSearchConfig", search_config).device
         if device != "cpu":
             from lir_index.torch_engine import TorchEngine
 
-            self._engine = TorchEngine(self._vectors, self.similarity, device)
+            self._engine = TorchEngine(self._vectors, space.similarity, device)
 
     @classmethod
     def write(
         cls,
         folder: Path,
-        parts: Parts,
+        documents: Documents,
         config: IndexConfig,  # noqa: ARG003 - nothing to tune
-        similarity: Similarity,
+        space: Space,
+        like: Segment | None,  # noqa: ARG003 - nothing was trained
     ) -> Mapping[str, Any]:
-        """See :meth:`Index.write`."""
+        """See :meth:`Segment.write`."""
         longest = 0.0
         # Not a memmap: on a full disk, writing to one kills the process.
         with (folder / _VECTORS).open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (parts.num_docs, parts.dim)}
+            header = {"descr": "<f4", "fortran_order": False, "shape": (documents.num_docs, space.dim)}
             np.lib.format.write_array_header_1_0(file, header)
-            for doc_ids, batch in parts:
-                vectors, lengths = prepare(batch.values, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
+            for vectors, lengths in prepared(documents, space.similarity):
                 file.write(vectors.data)
                 longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 
-    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
-        vectors, lengths = prepare(queries.values, self.similarity, lambda i: f"query {i + 1}")
+    def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:
+        """See :meth:`Segment.search`."""
+        vectors, lengths = prepare(queries.values, self.space.similarity, lambda i: f"query {i + 1}")
         return search_exhaustively(
             self._vectors,
             vectors,
             lengths,
             k,
-            similarity=self.similarity,
-            longest=self.manifest.details["longest"],
+            similarity=self.space.similarity,
+            longest=self.details["longest"],
             ranks=self.doc_ids.ranks,
-            positions=positions,
-            engine=self._engine if positions is None else None,
+            allowed=allowed,
+            engine=self._engine,
         )
+
+    def stored(self) -> Iterator[Batch]:
+        """See :meth:`Segment.stored`."""
+        return pieces(self._vectors)

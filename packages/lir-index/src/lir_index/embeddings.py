@@ -70,6 +70,20 @@ class Batch:
             arrays["lengths"] = self.arrays["lengths"][start:stop]
         return Batch(self.form, arrays, self.dim)
 
+    def take(self, places: npt.NDArray[np.integer]) -> "Batch":
+        """The embeddings at these places, in the order asked for."""
+        if self.form == "dense":
+            return Batch(self.form, {"embeddings": self.arrays["embeddings"][places]}, self.dim)
+        ends = self.arrays["indptr"] if self.form == "sparse" else np.cumsum([0, *self.arrays["lengths"].tolist()])
+        lengths = np.diff(ends)[places]
+        rows = np.repeat(ends[places] - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        if self.form == "sparse":
+            arrays = {name: self.arrays[name][rows] for name in ("data", "indices")}
+            arrays["indptr"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        else:
+            arrays = {"vectors": self.arrays["vectors"][rows], "lengths": lengths}
+        return Batch(self.form, arrays, self.dim)
+
     def row_of_value(self, position: int) -> int:
         """Which document the row of :attr:`values` at ``position`` belongs to."""
         if self.form == "dense":

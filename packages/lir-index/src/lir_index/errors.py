@@ -57,6 +57,14 @@ class IndexExistsError(LirIndexError):
     """An index would be overwritten, unasked."""
 
 
+class UnsupportedError(LirIndexError):
+    """The index kind cannot do what is asked of it."""
+
+
+class BusyIndexError(LirIndexError):
+    """Another process is changing the index."""
+
+
 class OtherModelError(LirIndexError):
     """The index was built with another model than the one that searches it."""
 

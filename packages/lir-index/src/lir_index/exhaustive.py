@@ -11,14 +11,11 @@ from jaxtyping import Float32, Float64, Int
 
 from lir_index.config import Similarity
 from lir_index.similarity import Vectors, exact_scores, rough_scores, slack
-from lir_index.top_k import GROUP, best, floors
+from lir_index.top_k import GROUP, Found, Mask, Positions, best, floors
 
-Positions = Int[np.ndarray, " n"]
 Hits = tuple[
     Float32[np.ndarray, " q"], Int[np.ndarray, " hits"], Int[np.ndarray, " hits"], Float32[np.ndarray, " hits"]
 ]
-Found = list[tuple[Int[np.ndarray, " found"], Float32[np.ndarray, " found"]]]
-"""For each query, the positions of its documents, best first, and their scores."""
 
 # 256 x 16384 scores are 16 MiB: within a server's last-level cache.
 _QUERIES = 256
@@ -36,6 +33,7 @@ class Engine(Protocol):
         floor: Float32[np.ndarray, " q"],
         margin: Float32[np.ndarray, " q"],
         k: int,
+        allowed: Mask | None,
     ) -> Hits:
         """Score the documents from ``start`` up to ``stop``.
 
@@ -46,6 +44,7 @@ class Engine(Protocol):
             floor: A rough score that ``k`` documents seen before reach.
             margin: How far below the floor a document is still of interest.
             k: Number of results wanted.
+            allowed: Which of these documents may be found; None for all.
 
         Returns:
             The floors, higher where this block raises them; and of the documents that are of interest, the query, the
@@ -76,15 +75,18 @@ class NumpyEngine:
         floor: Float32[np.ndarray, " q"],
         margin: Float32[np.ndarray, " q"],
         k: int,
+        allowed: Mask | None,
     ) -> Hits:
         """See :class:`Engine`."""
         picked = slice(start, stop) if self._positions is None else self._positions[start:stop]
         scores = rough_scores(queries, self._vectors[picked], self._similarity)
+        if allowed is not None:
+            scores[:, ~allowed] = -np.inf
         # A floor costs little when k is small beside the block. Otherwise the one from the blocks before will do.
         if 2 * k * GROUP <= stop - start or np.isneginf(floor).any():
             floor = np.maximum(floor, floors(scores, k))
         # Of a flat array, numpy finds the places several times faster.
-        places = np.flatnonzero(scores >= (floor - margin)[:, None])
+        places = np.flatnonzero(scores >= bounds(floor, margin)[:, None])
         query, document = np.divmod(places, stop - start)
         return floor, query, document, scores.reshape(-1)[places]
 
@@ -98,7 +100,7 @@ def search_exhaustively(
     similarity: Similarity,
     longest: float,
     ranks: Positions,
-    positions: Positions | None = None,
+    allowed: Mask | None = None,
     engine: Engine | None = None,
 ) -> Found:
     """Find the best ``k`` documents of each query.
@@ -111,12 +113,16 @@ def search_exhaustively(
         similarity: How they are compared.
         longest: Euclidean length of the longest document.
         ranks: Place of each document in the order of ids.
-        positions: The documents to search, where it is not all of them.
+        allowed: Which documents may be found; None for all.
         engine: Computes the rough scores; numpy by default.
 
     Returns:
         One entry for each query, with fewer than ``k`` documents where there are not more.
     """
+    positions = None
+    if allowed is not None and engine is None and 4 * np.count_nonzero(allowed) < len(allowed):
+        # Of few, the vectors are gathered; of many, the scores of the others are thrown away.
+        positions, allowed = np.flatnonzero(allowed), None
     engine = engine or NumpyEngine(vectors, similarity, positions)
     margins = slack(query_lengths, longest, vectors.shape[1], similarity)
     count = len(vectors) if positions is None else len(positions)
@@ -126,10 +132,18 @@ def search_exhaustively(
         pool = _Pool(vectors, queries[chosen], margins[chosen], k, similarity, ranks)
         for start in range(0, count, _DOCUMENTS):
             stop = min(start + _DOCUMENTS, count)
-            pool.floor, query, document, score = engine.hits(start, stop, pool.queries, pool.floor, pool.margin, k)
+            block = None if allowed is None else allowed[start:stop]
+            pool.floor, query, document, score = engine.hits(
+                start, stop, pool.queries, pool.floor, pool.margin, k, block
+            )
             pool.add(query, document + start if positions is None else positions[document + start], score)
         found += pool.results()
     return found
+
+
+def bounds(floor: Float32[np.ndarray, " q"], margin: Float32[np.ndarray, " q"]) -> Float32[np.ndarray, " q"]:
+    """Give the least rough score that is of interest; documents that are not allowed have minus infinity."""
+    return np.maximum(floor - margin, np.finfo(np.float32).min)
 
 
 def rescore(

@@ -1,7 +1,7 @@
 """Dense vectors in a Faiss file, compared one by one: exact, and readable by Faiss itself."""
 
 import struct
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity
+from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
-from lir_index.exhaustive import Found, Positions, rescore, search_exhaustively
-from lir_index.index import Index
-from lir_index.manifest import Manifest
-from lir_index.parts import Parts
+from lir_index.exhaustive import rescore, search_exhaustively
+from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare, slack
+from lir_index.top_k import Found, Mask
 
 _FILE = "index.faiss"
 
@@ -45,85 +45,91 @@ class FaissSearchConfig(SearchConfig):
     k: int = 10
 
 
-class FaissFlatIndex(Index):
-    """An index of the kind faiss-flat."""
+class FaissFlatSegment(Segment):
+    """A segment of the kind faiss-flat."""
 
     kind = "faiss-flat"
+    config_class = FaissFlatIndexConfig
     search_config_class = FaissSearchConfig
 
-    def __init__(self, path: Path, manifest: Manifest, search_config: SearchConfig) -> None:
-        super().__init__(path, manifest, search_config)
+    def __init__(
+        self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
+    ) -> None:
+        super().__init__(folder, space, num_docs, details, search_config)
         import faiss
 
-        file = self.folder / _FILE
+        file = folder / _FILE
         try:
             self._faiss: Any = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
         except (RuntimeError, MemoryError) as error:
             raise DamagedIndexError(f"Faiss cannot read '{file}': {error}.") from error
-        expected = faiss.METRIC_L2 if self.similarity == "l2" else faiss.METRIC_INNER_PRODUCT
+        expected = faiss.METRIC_L2 if space.similarity == "l2" else faiss.METRIC_INNER_PRODUCT
         seen = (self._faiss.ntotal, self._faiss.d, self._faiss.metric_type)
-        if not isinstance(self._faiss, faiss.IndexFlat) or seen != (len(self), self.dim, expected):
+        if not isinstance(self._faiss, faiss.IndexFlat) or seen != (num_docs, space.dim, expected):
             raise DamagedIndexError(
-                f"'{file}' is damaged: it does not hold {len(self)} vectors of {self.dim} dimensions."
+                f"'{file}' is damaged: it does not hold {num_docs} vectors of {space.dim} dimensions."
             )
         # The memory that Faiss itself searches, seen as an array; Faiss owns it and must outlive it.
-        self._vectors: Vectors = faiss.rev_swig_ptr(self._faiss.get_xb(), len(self) * self.dim).reshape(-1, self.dim)
+        self._vectors: Vectors = faiss.rev_swig_ptr(self._faiss.get_xb(), num_docs * space.dim).reshape(-1, space.dim)
 
     @classmethod
     def write(
         cls,
         folder: Path,
-        parts: Parts,
+        documents: Documents,
         config: IndexConfig,  # noqa: ARG003 - nothing to tune
-        similarity: Similarity,
+        space: Space,
+        like: Segment | None,  # noqa: ARG003 - nothing was trained
     ) -> Mapping[str, Any]:
-        """See :meth:`Index.write`."""
+        """See :meth:`Segment.write`."""
         longest = 0.0
         with (folder / _FILE).open("wb") as file:
-            file.write(_header(parts.num_docs, parts.dim, similarity))
-            for doc_ids, batch in parts:
-                vectors, lengths = prepare(batch.values, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
+            file.write(_header(documents.num_docs, space.dim, space.similarity))
+            for vectors, lengths in prepared(documents, space.similarity):
                 file.write(vectors.data)
                 longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 
-    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
-        vectors, lengths = prepare(queries.values, self.similarity, lambda i: f"query {i + 1}")
-        if positions is not None:
-            return self._compare_all(vectors, lengths, k, positions)
-        margins = slack(lengths, self.manifest.details["longest"], self.dim, self.similarity)
+    def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:
+        """See :meth:`Segment.search`."""
+        vectors, lengths = prepare(queries.values, self.space.similarity, lambda i: f"query {i + 1}")
+        if allowed is not None:
+            return self._compare_all(vectors, lengths, k, allowed)
+        margins = slack(lengths, self.details["longest"], self.space.dim, self.space.similarity)
         # Faiss cuts ties as they come. With a few more results than asked for, nearly every query shows where its ties
         # end; one that does not is searched again, comparing all.
-        with _blas_where_it_is_faster(self.dim):
-            distances, found = self._faiss.search(vectors, min(len(self), k + k // 8 + 16))
-        rough: Float32[np.ndarray, "q found"] = -distances if self.similarity == "l2" else distances
+        with _blas_where_it_is_faster(self.space.dim):
+            distances, found = self._faiss.search(vectors, min(self.num_docs, k + k // 8 + 16))
+        rough: Float32[np.ndarray, "q found"] = -distances if self.space.similarity == "l2" else distances
         # Where Faiss has no more documents it answers with the position -1.
         is_document = found >= 0
         lowest = rough[:, k - 1] - margins
-        is_settled = (rough[:, -1] < lowest) | (is_document.sum(axis=1) == len(self))
+        is_settled = (rough[:, -1] < lowest) | (is_document.sum(axis=1) == self.num_docs)
         results: Found = []
         for query, settled in enumerate(is_settled):
             if settled:
                 candidates = found[query, is_document[query] & (rough[query] >= lowest[query])]
                 results.append(
-                    rescore(self._vectors, vectors[query], candidates, k, self.similarity, self.doc_ids.ranks)
+                    rescore(self._vectors, vectors[query], candidates, k, self.space.similarity, self.doc_ids.ranks)
                 )
             else:
                 results += self._compare_all(vectors[query : query + 1], lengths[query : query + 1], k, None)
         return results
 
-    def _compare_all(
-        self, vectors: Vectors, lengths: Float64[np.ndarray, " q"], k: int, positions: Positions | None
-    ) -> Found:
+    def stored(self) -> Iterator[Batch]:
+        """See :meth:`Segment.stored`."""
+        return pieces(self._vectors)
+
+    def _compare_all(self, vectors: Vectors, lengths: Float64[np.ndarray, " q"], k: int, allowed: Mask | None) -> Found:
         return search_exhaustively(
             self._vectors,
             vectors,
             lengths,
             k,
-            similarity=self.similarity,
-            longest=self.manifest.details["longest"],
+            similarity=self.space.similarity,
+            longest=self.details["longest"],
             ranks=self.doc_ids.ranks,
-            positions=positions,
+            allowed=allowed,
         )
 
 

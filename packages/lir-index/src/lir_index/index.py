@@ -1,22 +1,26 @@
-"""An index that lies on disk: open it, search it, ask about it, verify it."""
+"""An index that lies on disk: open it, search it, ask about it, verify it, change it."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 
-from lir_index.config import IndexConfig, SearchConfig, Similarity, check_k
-from lir_index.doc_ids import DocIds
-from lir_index.embeddings import Batch, Form, as_batch, first_not_finite
-from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError
-from lir_index.exhaustive import Found, Positions
-from lir_index.kinds import index_class
+from lir_index.catalogue import Catalogue
+from lir_index.config import SearchConfig, Similarity, check_k
+from lir_index.documents import Documents, GivenDocuments, StoredDocuments
+from lir_index.embeddings import Batch, as_batch, first_not_finite
+from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, EmbeddingsError, OtherModelError
+from lir_index.kinds import segment_class
 from lir_index.manifest import Manifest
+from lir_index.metadata import Metadata
 from lir_index.parts import Parts
+from lir_index.storage import map_array
+from lir_index.store import changing, write_deleted, write_segment
+from lir_index.top_k import Found, Mask, Positions
 
 
 @dataclass(frozen=True)
@@ -45,34 +49,22 @@ class SearchResult:
         }
 
 
-class Index(ABC):
-    """A searchable index; ``Index.open(path)`` gives the class that its kind needs.
+class Index:
+    """A searchable index; :meth:`open` finds its kind by itself.
 
     Attributes:
-        kind: Name of the index kind.
-        form: The form of embeddings that it holds: dense, sparse or multi-vector.
-        search_config_class: What it takes as ``search_config``.
         path: The folder.
         search_config: How it is searched.
-        doc_ids: The ids of its documents, by position.
+        doc_ids: The ids of its documents, in the order they were indexed.
     """
-
-    kind: ClassVar[str]
-    form: ClassVar[Form] = "dense"
-    search_config_class: ClassVar[type[SearchConfig]]
 
     def __init__(self, path: Path, manifest: Manifest, search_config: SearchConfig) -> None:
         self.path = path
-        self.manifest = manifest
         self.search_config = search_config
-        self.doc_ids = DocIds(self.folder)
-        if len(self.doc_ids) != manifest.num_docs:
-            raise DamagedIndexError(
-                f"The index in '{path}' is damaged: it has {len(self.doc_ids)} document ids, not {manifest.num_docs}."
-            )
+        self._load(manifest)
 
-    @staticmethod
-    def open(path: str | Path, search_config: SearchConfig | None = None) -> "Index":
+    @classmethod
+    def open(cls, path: str | Path, search_config: SearchConfig | None = None) -> "Index":
         """Open the index in a folder, whatever its kind. The files are memory-mapped, and their sizes checked.
 
         Args:
@@ -89,22 +81,45 @@ class Index(ABC):
         """
         folder = Path(path)
         manifest = Manifest.read(folder)
-        found = index_class(manifest.kind)
+        expected = segment_class(manifest.kind).search_config_class
         if search_config is None:
-            search_config = found.search_config_class()
-        elif not isinstance(search_config, found.search_config_class):
+            search_config = expected()
+        elif not isinstance(search_config, expected):
             raise ArgumentError(
                 f"The index in '{folder}' is of the kind {manifest.kind} and searched with a "
-                f"{found.search_config_class.__name__}, not with a {type(search_config).__name__}."
+                f"{expected.__name__}, not with a {type(search_config).__name__}."
             )
-        manifest.check_sizes(folder)
-        return found(folder, manifest, search_config)
+        return cls(folder, manifest, search_config)
+
+    def _load(self, manifest: Manifest) -> None:
+        manifest.check_sizes(self.path)
+        kind = segment_class(manifest.kind)
+        self.manifest = manifest
+        self._segments = [
+            kind(self.path / entry.folder, manifest.space, entry.num_docs, entry.details, self.search_config)
+            for entry in manifest.segments
+        ]
+        self.doc_ids = Catalogue([segment.doc_ids for segment in self._segments], self._deleted())
+        if len(self.doc_ids) != manifest.num_docs:
+            raise DamagedIndexError(
+                f"The index in '{self.path}' is damaged: it has {len(self.doc_ids)} documents, not {manifest.num_docs}."
+            )
+
+    def _deleted(self) -> Positions:
+        told = self.manifest.deleted
+        if told is None:
+            return np.empty(0, np.int64)
+        positions = map_array(self.path / told.file)
+        end = sum(entry.num_docs for entry in self.manifest.segments)
+        expected = positions.dtype == np.int64 and positions.shape == (told.num_docs,)
+        if not expected or (np.diff(positions, prepend=-1, append=end) <= 0).any():
+            raise DamagedIndexError(
+                f"'{self.path / told.file}' is damaged: it does not hold {told.num_docs} positions."
+            )
+        return positions
 
     def search(
-        self,
-        embeddings: object,
-        k: int | None = None,
-        allowed: Collection[str] | Bool[np.ndarray, " docs"] | None = None,
+        self, embeddings: object, k: int | None = None, allowed: Collection[str] | Mask | None = None
     ) -> SearchResult:
         """Find the best documents for each query.
 
@@ -123,10 +138,155 @@ class Index(ABC):
         """
         k = self.search_config.k if k is None else k
         check_k(k)
-        queries, positions = self._check_queries(embeddings), self._positions(allowed)
-        found = self._search(queries, min(k, len(self)), positions) if len(queries) else []
-        doc_ids = iter(self.doc_ids.at(np.concatenate([np.empty(0, np.int64), *(places for places, _ in found)])))
-        return SearchResult([[next(doc_ids) for _ in scores] for _, scores in found], [scores for _, scores in found])
+        queries, mask = self._check_queries(embeddings), self.doc_ids.mask(allowed)
+        pieces = [self._search_segment(number, queries, k, mask) for number in range(len(self._segments))]
+        places = [np.concatenate([piece[query][0] for piece in pieces]) for query in range(len(queries))]
+        scores = [np.concatenate([piece[query][1] for piece in pieces]) for query in range(len(queries))]
+        # All at once: looking ids up has a cost of its own each time.
+        ids = iter(self.doc_ids.at(np.concatenate([np.empty(0, np.int64), *places])))
+        doc_ids = [[next(ids) for _ in found] for found in places]
+        if len(pieces) > 1:
+            for query, found in enumerate(doc_ids):
+                order = sorted(range(len(found)), key=lambda i: (-scores[query][i], found[i]))[:k]
+                doc_ids[query], scores[query] = [found[i] for i in order], scores[query][order]
+        return SearchResult(doc_ids, scores)
+
+    def _search_segment(self, number: int, queries: Batch, k: int, mask: Mask | None) -> Found:
+        segment, start = self._segments[number], int(self.doc_ids.starts[number])
+        mask = None if mask is None else mask[start : start + segment.num_docs]
+        k = min(k, segment.num_docs if mask is None else int(np.count_nonzero(mask)))
+        if k == 0 or len(queries) == 0:
+            return [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(queries)
+        return [(places + start, scores) for places, scores in segment.search(queries, k, mask)]
+
+    def add(self, doc_ids: Sequence[str], embeddings: object) -> None:
+        """Add documents.
+
+        Args:
+            doc_ids: One id for each document.
+            embeddings: Their embeddings, of the index's form and dimension.
+
+        Raises:
+            EmbeddingsError: If the embeddings are of another form or dimension, or hold a NaN or an infinity.
+            DocumentIdError: If an id occurs twice, or is in the index already.
+            BusyIndexError: If another process is changing the index.
+            StorageError: If the operating system refuses to write; the index is as before.
+        """
+        self._add(GivenDocuments(doc_ids, embeddings))
+
+    def add_parts(self, parts_dir: str | Path) -> None:
+        """Add the documents of parts that :class:`lir_index.PartWriter` wrote; errors as of :meth:`add`.
+
+        Raises:
+            PartsError: If the parts are missing, unfinished or damaged.
+            OtherModelError: If they were made by another model than the index.
+        """
+        parts = Parts(parts_dir)
+        self.check_model(parts.metadata)
+        self._add(parts)
+
+    def _add(self, documents: Documents) -> None:
+        if documents.num_docs == 0:
+            return
+        with changing(self.path):
+            self._load(Manifest.read(self.path))
+            if (documents.form, documents.dim) != (self.manifest.form, self.dim):
+                raise EmbeddingsError(
+                    f"The index holds {self.manifest.form} embeddings of {self.dim} dimensions, "
+                    f"and these are {documents.form} of {documents.dim}."
+                )
+            for doc_ids in documents.doc_ids():
+                known = self.doc_ids.positions(doc_ids)
+                if len(known):
+                    raise DocumentIdError(
+                        f"The document id '{self.doc_ids.at(known[:1])[0]}' is in the index already.",
+                        hint="Delete the document first, and add its new version then.",
+                    )
+            kind = segment_class(self.manifest.kind)
+            config = kind.config_class(**self.manifest.parameters)
+            entry = write_segment(self.path, documents, kind, config, self.manifest.space, self._segments[0])
+            self._commit(
+                segments=(*self.manifest.segments, entry), num_docs=self.manifest.num_docs + documents.num_docs
+            )
+
+    def delete(self, doc_ids: Collection[str]) -> int:
+        """Delete documents: they are found no more. Their space is given back by :meth:`compact`.
+
+        Args:
+            doc_ids: Ids; those that the index does not hold are passed over.
+
+        Returns:
+            Number of documents deleted.
+
+        Raises:
+            BusyIndexError: If another process is changing the index.
+            StorageError: If the operating system refuses to write; the index is as before.
+        """
+        if isinstance(doc_ids, str):
+            raise ArgumentError(f"doc_ids is a list of document ids; this is the one text '{doc_ids}'.")
+        with changing(self.path):
+            self._load(Manifest.read(self.path))
+            gone = self.doc_ids.positions(doc_ids)
+            if len(gone):
+                deleted = write_deleted(self.path, np.union1d(self._deleted(), gone))
+                self._commit(deleted=deleted, num_docs=self.manifest.num_docs - len(gone))
+        return len(gone)
+
+    def compact(self) -> None:
+        """Rewrite the index as it would have been built from the documents that are left.
+
+        Raises:
+            UnsupportedError: If the kind does not keep the embeddings as they were given.
+            ArgumentError: If no document is left.
+            BusyIndexError: If another process is changing the index.
+            StorageError: If the operating system refuses to write; the index is as before.
+        """
+        with changing(self.path):
+            self._load(Manifest.read(self.path))
+            if len(self._segments) == 1 and self.manifest.deleted is None:
+                return
+            if len(self) == 0:
+                raise ArgumentError(f"All documents of the index in '{self.path}' are deleted; an index needs one.")
+            kind = segment_class(self.manifest.kind)
+            config = kind.config_class(**self.manifest.parameters)
+            rest = StoredDocuments(self._segments, self.doc_ids, self.manifest.space)
+            entry = write_segment(self.path, rest, kind, config, self.manifest.space)
+            self._commit(segments=(entry,), deleted=None)
+
+    def _commit(self, **changes: Any) -> None:
+        manifest = dataclasses.replace(self.manifest, **changes)
+        manifest.write(self.path)
+        self._load(manifest)
+
+    def check_model(self, model: Metadata, *, allow_other_model: bool = False) -> None:
+        """Refuse a model that does not fit the index.
+
+        Args:
+            model: What is known of the model; what is not known is not checked.
+            allow_other_model: Whether the model may have another fingerprint or similarity; one of another dimension
+                never fits.
+
+        Raises:
+            EmbeddingsError: If the dimensions differ.
+            OtherModelError: If fingerprint or similarity differ, and that is not allowed.
+        """
+        told = self.manifest
+        if model.dim is not None and model.dim != self.dim:
+            raise EmbeddingsError(self._other_dim(model.dim))
+        if allow_other_model:
+            return
+        hint = "Search with the model that built the index, or allow another one."
+        if None not in (model.fingerprint, told.fingerprint) and model.fingerprint != told.fingerprint:
+            raise OtherModelError(
+                f"The index in '{self.path}' was built with the model '{told.model}' (fingerprint {told.fingerprint}), "
+                f"and this is '{model.model}' (fingerprint {model.fingerprint}).",
+                hint=hint,
+            )
+        if model.similarity not in (None, self.similarity):
+            raise OtherModelError(
+                f"The index in '{self.path}' compares by {self.similarity}, and the model by {model.similarity}.",
+                hint=hint,
+            )
 
     def info(self) -> dict[str, Any]:
         """What the manifest says, and the size of all files in ``bytes``."""
@@ -135,6 +295,9 @@ class Index(ABC):
             "path": str(self.path),
             "kind": told.kind,
             "num_docs": told.num_docs,
+            "num_deleted": 0 if told.deleted is None else told.deleted.num_docs,
+            "num_segments": len(told.segments),
+            "form": told.form,
             "dim": told.dim,
             "dtype": told.dtype,
             "similarity": told.similarity,
@@ -157,7 +320,15 @@ class Index(ABC):
         return self.manifest.num_docs
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}('{self.path}', num_docs={len(self)}, dim={self.dim}, similarity='{self.similarity}')"
+        return (
+            f"Index('{self.path}', kind='{self.kind}', num_docs={len(self)}, dim={self.dim}, "
+            f"similarity='{self.similarity}')"
+        )
+
+    @property
+    def kind(self) -> str:
+        """Name of the index kind."""
+        return self.manifest.kind
 
     @property
     def dim(self) -> int:
@@ -175,57 +346,23 @@ class Index(ABC):
         told = self.manifest
         return {"model": told.model, "fingerprint": told.fingerprint, "documents": told.documents}
 
-    @property
-    def folder(self) -> Path:
-        """Where the files of the index lie."""
-        return self.path / self.manifest.data
-
-    @classmethod
-    @abstractmethod
-    def write(cls, folder: Path, parts: Parts, config: IndexConfig, similarity: Similarity) -> Mapping[str, Any]:
-        """Write the files that this kind needs beside the document ids.
-
-        Args:
-            folder: Where to; it exists, and is not yet part of an index.
-            parts: The embeddings, of this kind's form, to be read once and in order.
-            config: The config, of this kind.
-            similarity: How queries and documents are compared.
-
-        Returns:
-            What the kind notes about its files: ``details`` in the manifest.
-        """
-
-    @abstractmethod
-    def _search(self, queries: Batch, k: int, positions: Positions | None) -> Found:
-        """Search, with arguments that have been checked; ``k`` is at most the number of documents."""
-
     def _check_queries(self, embeddings: object) -> Batch:
         if getattr(embeddings, "ndim", 2) == 1:
             embeddings = cast("Any", embeddings)[None]
         queries = as_batch(embeddings)
-        if queries.form != self.form:
-            raise EmbeddingsError(f"The index holds {self.form} embeddings, and the queries' are {queries.form}.")
+        form = self.manifest.form
+        if queries.form != form:
+            raise EmbeddingsError(f"The index holds {form} embeddings, and the queries' are {queries.form}.")
         if queries.dim != self.dim:
-            built_with = f" (it names '{self.manifest.model}')" if self.manifest.model else ""
-            raise EmbeddingsError(
-                f"The index holds vectors of {self.dim} dimensions, the model makes {queries.dim}. "
-                f"Was {self.path}/ built with another model{built_with}?"
-            )
+            raise EmbeddingsError(self._other_dim(queries.dim))
         bad = first_not_finite(queries)
         if bad is not None:
             raise EmbeddingsError(f"The embedding of query {bad[0] + 1} holds the value {bad[1]}.")
         return queries
 
-    def _positions(self, allowed: Collection[str] | Bool[np.ndarray, " docs"] | None) -> Positions | None:
-        if allowed is None:
-            return None
-        if isinstance(allowed, str):
-            raise ArgumentError(f"allowed is a list of document ids; this is the one text '{allowed}'.")
-        if not isinstance(allowed, np.ndarray) or allowed.dtype.kind in "UO":
-            return self.doc_ids.positions(cast("Collection[str]", allowed))
-        if allowed.dtype != np.bool_ or allowed.shape != (len(self),):
-            raise ArgumentError(
-                f"A mask of allowed documents has {len(self)} booleans, one for each document of the index; "
-                f"this one is {allowed.dtype} {list(allowed.shape)}."
-            )
-        return np.flatnonzero(allowed)
+    def _other_dim(self, dim: int) -> str:
+        built_with = f" (it names '{self.manifest.model}')" if self.manifest.model else ""
+        return (
+            f"The index holds vectors of {self.dim} dimensions, the model makes {dim}. "
+            f"Was {self.path}/ built with another model{built_with}?"
+        )

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 from lir_index.errors import UnknownKindError, did_you_mean
 
 if TYPE_CHECKING:
-    from lir_index.index import Index
+    from lir_index.segment import Segment
 
 KINDS = {
-    "faiss-flat": "lir_index.faiss_flat:FaissFlatIndex",
-    "torch-dense": "lir_index.dense:TorchDenseIndex",
+    "faiss-flat": "lir_index.faiss_flat:FaissFlatSegment",
+    "torch-dense": "lir_index.dense:TorchDenseSegment",
 }
 
 
-def index_class(kind: str) -> "type[Index]":
+def segment_class(kind: str) -> "type[Segment]":
     """Import the class of a kind.
 
     Raises:

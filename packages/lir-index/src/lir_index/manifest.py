@@ -3,17 +3,54 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lir_index.config import Similarity
+from lir_index.config import Aggregation, Similarity
+from lir_index.embeddings import Form
 from lir_index.errors import DamagedIndexError, ForeignIndexError, IndexVersionError, NoIndexError
+from lir_index.segment import Space
 from lir_index.storage import replacing
 
 NAME = "index.json"
 FORMAT = "lir-index"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentEntry:
+    """What ``index.json`` says of a segment.
+
+    Args:
+        folder: The folder, beside ``index.json``, that holds the files.
+        num_docs: Documents in it, deleted ones too.
+        files: For each file, ``bytes`` and ``sha256``.
+        details: What the kind notes about its own files.
+    """
+
+    folder: str
+    num_docs: int
+    files: dict[str, dict[str, Any]]
+    details: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deleted:
+    """What ``index.json`` says of documents that were deleted.
+
+    Args:
+        file: The file, beside ``index.json``, with their positions: int64, rising.
+        num_docs: How many they are.
+        bytes: Size of the file.
+        sha256: Its checksum.
+    """
+
+    file: str
+    num_docs: int
+    bytes: int
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,34 +60,55 @@ class Manifest:
     Args:
         kind: The index kind, a name in :mod:`lir_index.kinds`.
         parameters: The fields of the config that it was built with.
-        similarity: How queries and documents are compared.
+        form: The form of the embeddings.
         dim: Components of a vector.
         dtype: The type of a component on disk.
-        num_docs: Documents in the index.
+        similarity: How two vectors are compared.
+        query_aggregation: How the values of a query's vectors become one score.
+        doc_aggregation: How a query vector's similarities with a document's vectors become one value.
+        num_docs: Documents that can be found.
         model: Name of the model that made the embeddings; None if unknown.
         fingerprint: Fingerprint of that model; None if unknown.
         documents: Where the texts are found; None if unknown.
-        data: The folder, beside ``index.json``, that holds the files.
-        files: For each file in it, ``bytes`` and ``sha256``.
-        details: What the kind notes about its own files.
+        segments: The files.
+        deleted: Which documents are in a segment and cannot be found; None where there are none.
         created_by: Package and version that wrote the index.
         format_version: Version of this format.
     """
 
     kind: str
     parameters: dict[str, Any]
-    similarity: Similarity
+    form: Form
     dim: int
     dtype: str
+    similarity: Similarity
+    query_aggregation: Aggregation
+    doc_aggregation: Aggregation
     num_docs: int
     model: str | None
     fingerprint: str | None
     documents: str | None
-    data: str
-    files: dict[str, dict[str, Any]]
-    details: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    segments: tuple[SegmentEntry, ...]
+    deleted: Deleted | None = None
     created_by: str = dataclasses.field(default_factory=lambda: f"lir-index {version('lir-index')}")
     format_version: int = FORMAT_VERSION
+
+    @property
+    def space(self) -> Space:
+        """What the embeddings are like."""
+        return Space(self.form, self.dim, self.similarity, self.query_aggregation, self.doc_aggregation)
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        """For each file, by its path from the index's folder, ``bytes`` and ``sha256``."""
+        return dict(self._files())
+
+    def _files(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for segment in self.segments:
+            for name, told in segment.files.items():
+                yield f"{segment.folder}/{name}", told
+        if self.deleted is not None:
+            yield self.deleted.file, {"bytes": self.deleted.bytes, "sha256": self.deleted.sha256}
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -93,6 +151,8 @@ class Manifest:
         names = {field.name for field in dataclasses.fields(cls)}
         if checksum != _checksum(values) or set(values) != names:
             raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")
+        values["segments"] = tuple(SegmentEntry(**entry) for entry in values["segments"])
+        values["deleted"] = values["deleted"] and Deleted(**values["deleted"])
         return cls(**values)
 
     def write(self, folder: Path) -> None:
@@ -109,7 +169,7 @@ class Manifest:
             DamagedIndexError: If a file is missing or of another size.
         """
         for name, expected in self.files.items():
-            path = folder / self.data / name
+            path = folder / name
             if not path.exists():
                 raise DamagedIndexError(f"The index in '{folder}' is damaged: the file '{path}' is missing.")
             if path.stat().st_size != expected["bytes"]:
@@ -125,9 +185,10 @@ class Manifest:
         """
         self.check_sizes(folder)
         for name, expected in self.files.items():
-            path = folder / self.data / name
-            if describe(path) != expected:
-                raise DamagedIndexError(f"The index in '{folder}' is damaged: '{path}' is not as it was written.")
+            if describe(folder / name) != expected:
+                raise DamagedIndexError(
+                    f"The index in '{folder}' is damaged: '{folder / name}' is not as it was written."
+                )
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
-from lir_index.config import Similarity, check_similarity
+from lir_index.config import Aggregation, Similarity, check_similarity
 from lir_index.errors import ArgumentError, did_you_mean
 
 
@@ -18,6 +18,8 @@ class Metadata:
         documents: Where the documents' texts are found again: an id or a path.
         similarity: How the model compares a query and a document.
         dim: Components of each vector.
+        query_aggregation: How the values of a query's vectors become one score, where it has several: sum is ColBERT's.
+        doc_aggregation: How a query vector's similarities with a document's vectors become one value: max is ColBERT's.
     """
 
     model: str | None = None
@@ -25,6 +27,8 @@ class Metadata:
     documents: str | None = None
     similarity: Similarity | None = None
     dim: int | None = None
+    query_aggregation: Aggregation | None = None
+    doc_aggregation: Aggregation | None = None
 
     def __post_init__(self) -> None:
         if self.similarity is not None:

@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lir_index.doc_ids import pack, unpack
-from lir_index.embeddings import Batch, Form, as_batch, concatenate, first_not_finite
-from lir_index.errors import DocumentIdError, EmbeddingsError, PartsError, StorageError
+from lir_index.documents import check_documents, check_fit
+from lir_index.embeddings import Batch, Form, concatenate
+from lir_index.errors import EmbeddingsError, PartsError, StorageError
 from lir_index.metadata import Metadata
 from lir_index.storage import naming, replacing
 
@@ -75,7 +76,7 @@ class PartWriter:
             leftover.unlink()
         self._num_parts = len(parts)
         self._num_docs = sum(part.num_docs for part in parts)
-        self._form = parts[0].form if parts else None
+        self._form: Form | None = parts[0].form if parts else None
         self._dim = parts[0].dim if parts else self._dim
 
     @property
@@ -95,9 +96,8 @@ class PartWriter:
                 from the ids, or hold a NaN or an infinity.
             DocumentIdError: If an id is no text or is empty.
         """
-        batch = as_batch(embeddings)
-        doc_ids = [str(doc_id) if isinstance(doc_id, np.str_) else doc_id for doc_id in doc_ids]
-        self._check(doc_ids, batch)
+        doc_ids, batch = check_documents(doc_ids, embeddings)
+        check_fit(self._form, self._dim, batch)
         if len(batch) == 0:
             return
         self._form, self._dim = batch.form, batch.dim
@@ -136,20 +136,6 @@ class PartWriter:
         else:
             self.flush()
 
-    def _check(self, doc_ids: Sequence[str], batch: Batch) -> None:
-        if len(doc_ids) != len(batch):
-            raise EmbeddingsError(f"There are {len(doc_ids)} document ids and {len(batch)} embeddings.")
-        for doc_id in doc_ids:
-            if not isinstance(doc_id, str) or not doc_id:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise DocumentIdError(f"A document id is a text that is not empty; this one is {doc_id!r}.")
-        if self._form not in (None, batch.form):
-            raise EmbeddingsError(f"These embeddings are {batch.form}, those before are {self._form}.")
-        if self._dim not in (None, batch.dim):
-            raise EmbeddingsError(f"These embeddings have {batch.dim} dimensions, {self._dim} are expected.")
-        found = first_not_finite(batch)
-        if found is not None:
-            raise EmbeddingsError(f"The embedding of document '{doc_ids[found[0]]}' holds the value {found[1]}.")
-
 
 class Parts:
     """The complete parts of all ranks, to be read in order: rank by rank, and as they were appended.
@@ -161,6 +147,8 @@ class Parts:
         PartsError: If there are no parts, a rank is not done, or a file is damaged or missing.
         EmbeddingsError: If the ranks wrote embeddings of different form or dimension.
     """
+
+    is_prepared = False
 
     def __init__(self, parts_dir: str | Path) -> None:
         folder = Path(parts_dir)
@@ -295,6 +283,8 @@ _words = {
     "documents": "the documents",
     "similarity": "the similarity",
     "dim": "the dimension",
+    "query_aggregation": "the aggregation of query vectors",
+    "doc_aggregation": "the aggregation of document vectors",
     "world_size": "the number of processes",
 }
 

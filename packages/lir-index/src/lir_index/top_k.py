@@ -1,7 +1,14 @@
 """The best k of many scores, where equal scores are ordered by document id."""
 
 import numpy as np
-from jaxtyping import Float32, Int, Int64
+from jaxtyping import Bool, Float32, Int, Int64
+
+Mask = Bool[np.ndarray, " docs"]
+"""Which documents may be found."""
+
+Positions = Int[np.ndarray, " n"]
+Found = list[tuple[Int[np.ndarray, " found"], Float32[np.ndarray, " found"]]]
+"""For each query, the positions of its documents, best first, and their scores."""
 
 GROUP = 64
 """Size of a group of scores whose maximum stands for them, when a floor is sought."""

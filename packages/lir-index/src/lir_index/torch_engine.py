@@ -7,8 +7,9 @@ from jaxtyping import Float32
 
 from lir_index.config import Similarity
 from lir_index.errors import ArgumentError, MissingExtraError
-from lir_index.exhaustive import Hits
+from lir_index.exhaustive import Hits, bounds
 from lir_index.similarity import Vectors
+from lir_index.top_k import Mask
 
 
 class TorchEngine:
@@ -53,6 +54,7 @@ class TorchEngine:
         floor: Float32[np.ndarray, " q"],
         margin: Float32[np.ndarray, " q"],
         k: int,
+        allowed: Mask | None,
     ) -> Hits:
         """See :class:`lir_index.exhaustive.Engine`."""
         torch, device = self._torch, self._vectors.device
@@ -61,11 +63,13 @@ class TorchEngine:
         scores = self._product(asked, documents.T)
         if self._squares is not None:
             scores = 2 * scores - self._squares[start:stop] - (asked * asked).sum(dim=1)[:, None]
+        if allowed is not None:
+            scores.masked_fill_(torch.from_numpy(~allowed).to(device), -torch.inf)
         if stop - start >= k:
             kth = scores.topk(k, dim=1).values[:, -1].cpu().numpy()
             floor = np.maximum(floor, kth)
-        bounds = torch.from_numpy(floor - margin).to(device)
-        query, document = torch.nonzero(scores >= bounds[:, None], as_tuple=True)
+        least = torch.from_numpy(bounds(floor, margin)).to(device)
+        query, document = torch.nonzero(scores >= least[:, None], as_tuple=True)
         values = scores[query, document]
         return floor, query.cpu().numpy(), document.cpu().numpy(), values.cpu().numpy()
 

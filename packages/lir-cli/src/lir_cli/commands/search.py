@@ -113,7 +113,7 @@ def _set_k(settings: dict[str, Any], k: int | None) -> None:
     if k is not None:
         if k > len(index):
             raise SettingsError(f"k is {k}, but the index in '{arguments['index_dir']}' holds {len(index)} documents.")
-        class_path = (config or {}).get("class_path", type(index).search_config_class.__name__)
+        class_path = (config or {}).get("class_path", type(index.search_config).__name__)
         arguments["search_config"] = {
             "class_path": class_path,
             "init_args": {**((config or {}).get("init_args") or {}), "k": k},

@@ -1,0 +1,186 @@
+"""How an index's folder changes: new files under new names, then a new ``index.json``, then the old files go.
+
+So a reader finds the old index or the new one, whenever the process that changes it is killed. One process changes an
+index at a time.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from lir_index.config import IndexConfig
+from lir_index.doc_ids import write_doc_ids
+from lir_index.documents import Documents
+from lir_index.errors import (
+    BusyIndexError,
+    ForeignIndexError,
+    IndexExistsError,
+    LirIndexError,
+    NoIndexError,
+)
+from lir_index.manifest import NAME, Deleted, Manifest, SegmentEntry, describe
+from lir_index.segment import Segment, Space
+from lir_index.storage import flush_to_disk, naming
+from lir_index.top_k import Positions
+
+PARTS = "parts"
+"""The folder, inside that of the index, where callbacks keep the parts."""
+
+_SEGMENT, _DELETED = "segment-", "deleted-"
+
+
+@contextmanager
+def changing(folder: Path) -> Generator[None]:
+    """Keep other processes from changing the index, and remove what no ``index.json`` names, before and after.
+
+    Args:
+        folder: Folder of the index; made where it is missing.
+
+    Raises:
+        BusyIndexError: If another process is changing the index.
+        StorageError: If the operating system refuses to write.
+    """
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyIndexError(
+                f"Another process is changing the index in '{folder}'.", hint="Wait until it has come to its end."
+            ) from None
+        except OSError:
+            # Some network file systems have no locks.
+            pass
+        with naming(folder):
+            _remove_leftovers(folder)
+            yield
+            _remove_leftovers(folder)
+    finally:
+        os.close(descriptor)
+
+
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that an index must not be written to.
+
+    Args:
+        folder: Where the index is to be; it may be missing.
+        overwrite: Whether an index may be replaced.
+
+    Raises:
+        IndexExistsError: If there is an index, and ``overwrite`` is not set.
+        ForeignIndexError: If the folder holds anything that is not of an index.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ForeignIndexError(f"'{folder}' is a file, and an index is a folder.")
+    foreign = [path.name for path in _entries(folder) if not _is_ours(path)]
+    if foreign:
+        raise ForeignIndexError(
+            f"'{folder}' holds something else than an index, for instance '{foreign[0]}'.",
+            hint="Give the index a folder of its own.",
+        )
+    if not (folder / NAME).exists():
+        return
+    try:
+        Manifest.read(folder)
+    except ForeignIndexError:
+        raise
+    except LirIndexError:
+        # Damaged, or of another version: an index all the same.
+        pass
+    if not overwrite:
+        raise IndexExistsError(
+            f"There is an index in '{folder}' already.", hint="Give another folder, or allow to overwrite it."
+        )
+
+
+def write_segment(
+    folder: Path,
+    documents: Documents,
+    kind: type[Segment],
+    config: IndexConfig,
+    space: Space,
+    like: Segment | None = None,
+) -> SegmentEntry:
+    """Write the files of a new segment; where that fails, nothing of them is left.
+
+    Args:
+        folder: Folder of the index.
+        documents: What is to be indexed.
+        kind: The index kind.
+        config: Its config.
+        space: How the embeddings are compared.
+        like: A segment of the same index, where there is one.
+
+    Raises:
+        DocumentIdError: If two documents have the same id.
+        StorageError: If the operating system refuses to write.
+    """
+    data = _new_path(folder, _SEGMENT)
+    data.mkdir()
+    try:
+        write_doc_ids(data, documents.doc_ids())
+        details = kind.write(data, documents, config, space, like)
+        paths = sorted(data.iterdir())
+        files = {path.name: describe(path) for path in paths}
+        for path in (*paths, data):
+            flush_to_disk(path)
+    except BaseException:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    return SegmentEntry(data.name, documents.num_docs, files, dict(details))
+
+
+def write_deleted(folder: Path, positions: Positions) -> Deleted | None:
+    """Write which documents are deleted; where that fails, nothing of it is left."""
+    if len(positions) == 0:
+        return None
+    path = _new_path(folder, _DELETED, ".npy")
+    try:
+        np.save(path, positions.astype(np.int64))
+        flush_to_disk(path)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
+    return Deleted(path.name, len(positions), **describe(path))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name in (NAME, PARTS) or path.name.startswith((_SEGMENT, _DELETED, f"{NAME}."))
+
+
+def _new_path(folder: Path, prefix: str, suffix: str = "") -> Path:
+    number = 1
+    while (path := folder / f"{prefix}{number}{suffix}").exists():
+        number += 1
+    return path
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what no index.json names: an older index, or an interrupted change."""
+    try:
+        manifest = Manifest.read(folder)
+        named = {Path(file).parts[0] for file in manifest.files}
+    except NoIndexError:
+        named = set[str]()
+    except LirIndexError:
+        # A damaged index is kept until the new one is complete: someone may yet want its files.
+        return
+    for path in _entries(folder):
+        if path.name in named or not path.name.startswith((_SEGMENT, _DELETED, f"{NAME}.")):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
