@@ -1,26 +1,18 @@
 """What every index kind must do. A new kind is done when it is in the table and these pass."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
-from lir_index import (
-    FaissFlatIndexConfig,
-    FaissSearchConfig,
-    Index,
-    LirIndexError,
-    TorchDenseIndexConfig,
-    TorchDenseSearchConfig,
-)
+from lir_index import Index
 from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError
 from lir_index.kinds import KINDS
 
-CASES = {
-    "faiss-flat": (FaissFlatIndexConfig, FaissSearchConfig),
-    "torch-dense": (TorchDenseIndexConfig, TorchDenseSearchConfig),
-}
-SIMILARITIES = ["dot", "cosine", "l2"]
+from .cases import CASES
 
 repeatedly = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -28,24 +20,49 @@ repeatedly = settings(
 
 
 @pytest.fixture(params=list(CASES))
-def kind(request):
-    return request.param
+def case(request):
+    case = CASES[request.param]
+    if case.search.get("engine") in ("numba", "torch"):
+        pytest.importorskip(case.search["engine"])
+    return case
 
 
-@pytest.fixture(params=SIMILARITIES)
-def similarity(request):
+@pytest.fixture(params=["dot", "cosine", "l2"])
+def similarity(request, case):
+    if request.param not in case.similarities:
+        pytest.skip(f"{case.kind} has no {request.param}")
     return request.param
 
 
 @pytest.fixture
-def config(kind, similarity):
-    return CASES[kind][0](similarity=similarity)
+def config(case, similarity):
+    return case.config(similarity=similarity)
+
+
+class Opened:
+    """An index that is searched wholly, by arrays whatever its form is."""
+
+    def __init__(self, path, case):
+        self.index = Index.open(path, case.search_config(**case.search))
+        self.path = path
+        self.shape = case.shape
+
+    def search(self, queries, *arguments, **settings):
+        return self.index.search(self.shape(queries), *arguments, **settings)
 
 
 @pytest.fixture
-def small(kind, make_index):
+def make_index(make_index, case):
+    def make(doc_ids, embeddings, config, **metadata):
+        return Opened(make_index(doc_ids, case.shape(np.asarray(embeddings)), config, **metadata).path, case)
+
+    return make
+
+
+@pytest.fixture
+def small(case, make_index):
     vectors = np.eye(4, dtype=np.float32)
-    return make_index(["a", "b", "c", "d"], vectors, CASES[kind][0](), model="webis/colbert", fingerprint="f")
+    return make_index(["a", "b", "c", "d"], vectors, case.config(), model="webis/colbert", fingerprint="f")
 
 
 def embed(count, dim, seed=0):
@@ -58,11 +75,7 @@ def name(count):
 
 
 def test_every_kind_has_a_case():
-    assert set(CASES) == set(KINDS)
-
-
-def test_the_config_names_its_kind(kind):
-    assert CASES[kind][0].kind == kind
+    assert {case.kind for case in CASES.values()} == set(KINDS)
 
 
 class TestExact:
@@ -74,9 +87,9 @@ class TestExact:
 
     @repeatedly
     @given(data=st.data())
-    def test_equals_a_slow_search_where_ties_abound(self, kind, make_index, slowly, data):
+    def test_equals_a_slow_search_where_ties_abound(self, case, make_index, slowly, data):
         # Small whole numbers: every sum is exact, whatever its order, so that equal means equal.
-        similarity = data.draw(st.sampled_from(["dot", "l2"]))
+        similarity = data.draw(st.sampled_from([name for name in case.similarities if name != "cosine"]))
         count, dim = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 5))
         numbers = st.integers(-2, 2)
         documents = np.array(data.draw(st.lists(numbers, min_size=count * dim, max_size=count * dim)), dtype=np.float32)
@@ -84,7 +97,7 @@ class TestExact:
         documents, queries = documents.reshape(count, dim), queries.reshape(2, dim)
         doc_ids = data.draw(st.lists(st.text("abé\U0001f600", min_size=1), min_size=count, max_size=count, unique=True))
         k = data.draw(st.integers(1, count + 2))
-        index = make_index(doc_ids, documents, CASES[kind][0](similarity=similarity))
+        index = make_index(doc_ids, documents, case.config(similarity=similarity))
         result = index.search(queries, k)
         found = [list(zip(ids, scores.tolist(), strict=True)) for ids, scores in result]
         assert found == slowly(queries, documents, doc_ids, k, similarity)
@@ -92,7 +105,9 @@ class TestExact:
     def test_scores_are_float32(self, small):
         assert small.search(np.eye(4), 2).scores[0].dtype == np.float32
 
-    def test_duplicates_have_one_score_and_come_in_the_order_of_ids(self, config, make_index):
+    def test_duplicates_have_one_score_and_come_in_the_order_of_ids(self, case, config, make_index):
+        if case.kind == "faiss-hnsw":
+            pytest.skip("Not all of a thousand equal neighbours can be reached.")
         # 8193 rows: more than any block's multiple, so that edges of blocks hold duplicates too.
         count = 8193
         index = make_index(name(count), np.tile(embed(1, 31), (count, 1)), config)
@@ -108,18 +123,18 @@ class TestExact:
         index = make_index(name(count), documents, config)
         assert [ids[0] for ids in index.search(documents[places], 1).doc_ids] == [name(count)[i] for i in places]
 
-    def test_all_negative_scores_are_ranked(self, kind, make_index):
-        index = make_index(["a", "b", "c"], [[-3.0], [-1.0], [-2.0]], CASES[kind][0](similarity="dot"))
+    def test_all_negative_scores_are_ranked(self, case, make_index):
+        index = make_index(["a", "b", "c"], [[-3.0], [-1.0], [-2.0]], case.config(similarity="dot"))
         result = index.search(np.array([[1.0]]), 3)
         assert (result.doc_ids, result.scores[0].tolist()) == ([["b", "c", "a"]], [-1.0, -2.0, -3.0])
 
-    def test_a_zero_document_scores_zero(self, kind, make_index):
-        index = make_index(["a", "b", "c"], [[-1.0, 0], [0, 0], [2, 0]], CASES[kind][0](similarity="cosine"))
+    def test_a_zero_document_scores_zero(self, case, make_index):
+        index = make_index(["a", "b", "c"], [[-1.0, 0], [0, 0], [2, 0]], case.config(similarity="cosine"))
         result = index.search(np.array([[3.0, 0]]), 3)
         assert (result.doc_ids, result.scores[0].tolist()) == ([["c", "b", "a"]], [1.0, 0.0, -1.0])
 
-    def test_a_zero_query_ranks_by_id(self, kind, make_index):
-        index = make_index(name(50), embed(50, 4), CASES[kind][0](similarity="cosine"))
+    def test_a_zero_query_ranks_by_id(self, case, make_index):
+        index = make_index(name(50), embed(50, 4), case.config(similarity="cosine"))
         assert index.search(np.zeros((1, 4)), 5).doc_ids == [sorted(name(50))[:5]]
 
     def test_batches_change_no_score(self, config, make_index):
@@ -129,11 +144,11 @@ class TestExact:
         assert together.doc_ids == [result.doc_ids[0] for result in alone]
         assert np.array_equal(together.scores, [result.scores[0] for result in alone])
 
-    def test_a_long_vector_among_short_ones_takes_no_place(self, kind, make_index, slowly):
+    def test_a_long_vector_among_short_ones_takes_no_place(self, case, make_index, slowly):
         # It widens the margin of error, so that everything is a candidate.
         documents = np.vstack([embed(500, 4), [[1e9, 0, 0, 0]]]).astype(np.float32)
         queries = np.array([[-1, 0.5, 0.25, 1]], dtype=np.float32)
-        index = make_index(name(501), documents, CASES[kind][0](similarity="dot"))
+        index = make_index(name(501), documents, case.config(similarity="dot"))
         assert index.search(queries, 9).doc_ids == [
             [doc_id for doc_id, _ in ranking] for ranking in slowly(queries, documents, name(501), 9, "dot")
         ]
@@ -149,9 +164,9 @@ class TestResults:
     def test_of_no_query_are_empty(self, small):
         assert len(small.search(np.empty((0, 4)), 3)) == 0
 
-    def test_take_k_from_the_search_config(self, small, kind):
-        index = Index.open(small.path, CASES[kind][1](k=2))
-        assert [len(ids) for ids in index.search(np.eye(4)).doc_ids] == [2, 2, 2, 2]
+    def test_take_k_from_the_search_config(self, small, case):
+        index = Index.open(small.path, case.search_config(k=2))
+        assert [len(ids) for ids in index.search(case.shape(np.eye(4))).doc_ids] == [2, 2, 2, 2]
 
     @pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])
     def test_are_the_same_for_numbers_of_another_type(self, small, dtype):
@@ -206,67 +221,85 @@ class TestRefuses:
             small.search(np.eye(4), k)
 
     def test_embeddings_of_another_form(self, small):
-        other = (np.ones((2, 4)), np.array([1, 1])) if small.manifest.form != "multi-vector" else np.ones((2, 4))
-        with pytest.raises(
-            EmbeddingsError, match=f"The index holds {small.manifest.form} embeddings, and the queries' are"
-        ):
-            small.search(other, 1)
+        form = small.index.manifest.form
+        other = np.ones((2, 4)) if form == "sparse" else csr_array(np.ones((2, 4)))
+        with pytest.raises(EmbeddingsError, match=f"The index holds {form} embeddings, and the queries' are"):
+            small.index.search(other, 1)
 
-    def test_the_search_config_of_another_kind(self, small, kind):
-        for other, (_, search_config) in CASES.items():
-            if other != kind:
-                with pytest.raises(
-                    ArgumentError, match=f"is of the kind {kind} .* not with a {search_config.__name__}"
-                ):
-                    Index.open(small.path, search_config())
+    def test_the_search_config_of_another_kind(self, small, case):
+        for other in {other.search_config for other in CASES.values()} - {case.search_config}:
+            sentence = f"is of the kind {case.kind} .* not with a {other.__name__}"
+            with pytest.raises(ArgumentError, match=sentence):
+                Index.open(small.path, other())
 
 
 class TestOnDisk:
-    def test_opens_as_its_own_kind(self, small):
-        assert Index.open(small.path).kind == small.kind
+    def test_opens_as_its_own_kind(self, small, case):
+        assert Index.open(small.path).kind == case.kind
 
     def test_verifies(self, small):
-        small.verify()
-        assert small.info()["bytes"] == sum(path.stat().st_size for path in (small.path / "segment-1").iterdir())
+        small.index.verify()
+        assert small.index.info()["bytes"] == sum(path.stat().st_size for path in files(small))
 
-    def test_info_says_what_it_is(self, small, kind):
-        told = {name: small.info()[name] for name in ("kind", "num_docs", "dim", "similarity", "model", "fingerprint")}
-        assert told == {
-            "kind": kind,
-            "num_docs": 4,
-            "dim": 4,
-            "similarity": "dot",
-            "model": "webis/colbert",
-            "fingerprint": "f",
-        }
+    def test_info_says_what_it_is(self, small, case):
+        info = small.index.info()
+        told = [info[name] for name in ("kind", "num_docs", "dim", "similarity", "model", "fingerprint")]
+        assert told == [case.kind, 4, 4, "dot", "webis/colbert", "f"]
 
-    def test_a_missing_file_is_named(self, small):
-        for path in (small.path / "segment-1").iterdir():
+
+class TestDamage:
+    """Whatever happens to a file, opening says so, and names it."""
+
+    def test_a_missing_file(self, small):
+        for path in files(small):
             content = path.read_bytes()
             path.unlink()
             with pytest.raises(DamagedIndexError, match=f"{path.name}' is missing"):
                 Index.open(small.path)
             path.write_bytes(content)
 
-    def test_a_truncated_file_is_named(self, small):
-        for path in list((small.path / "segment-1").iterdir()):
-            content = path.read_bytes()
-            replaced = path.with_name("copy")
-            replaced.write_bytes(content[:-1])
-            replaced.replace(path)
-            with pytest.raises(
-                DamagedIndexError, match=f"{path.name}' has {len(content) - 1} bytes, not {len(content)}"
-            ):
-                Index.open(small.path)
-            path.write_bytes(content)
+    def test_a_truncated_file(self, small):
+        for path in files(small):
+            with replaced(path, path.read_bytes()[:-1]):
+                told = rf"{path.name}' has {path.stat().st_size} bytes, not {path.stat().st_size + 1}\."
+                with pytest.raises(DamagedIndexError, match=told):
+                    Index.open(small.path)
 
-    def test_a_flipped_bit_is_found_by_verify_or_before(self, small):
-        for path in list((small.path / "segment-1").iterdir()):
+    def test_a_flipped_bit(self, small):
+        for path in files(small):
             content = path.read_bytes()
-            for place in range(0, len(content), 7):
-                replaced = path.with_name("copy")
-                replaced.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
-                replaced.replace(path)
-                with pytest.raises(LirIndexError, match=r"damaged|cannot"):
-                    Index.open(small.path).verify()
-            path.write_bytes(content)
+            for place in range(0, len(content), max(7, len(content) // 50)):
+                flipped = content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+                with (
+                    replaced(path, flipped),
+                    pytest.raises(DamagedIndexError, match=rf"{path.name}' is not as it was written\."),
+                ):
+                    Index.open(small.path)
+
+    def test_a_file_of_another_index(self, small, case, make_index):
+        vectors = 2 * np.eye(4, dtype=np.float32)[::-1]
+        other = make_index(["b", "c", "d", "e"], vectors, case.config(), model="webis/colbert", fingerprint="f")
+        for path in (*files(small), small.path / "index.json"):
+            stranger = other.path / path.relative_to(small.path)
+            if stranger.read_bytes() != path.read_bytes():
+                with replaced(path, stranger.read_bytes()), pytest.raises(DamagedIndexError):
+                    Index.open(small.path)
+
+    def test_is_over_when_the_file_is_back(self, small):
+        for path in files(small):
+            with replaced(path, b""), pytest.raises(DamagedIndexError):
+                Index.open(small.path)
+            assert Index.open(small.path).doc_ids[0] == "a"
+
+
+def files(opened):
+    return sorted((opened.path / "segment-1").iterdir())
+
+
+@contextmanager
+def replaced(path, content):
+    """Under the file's name stands another one: what has been mapped is not touched."""
+    path.rename(path.with_name("aside"))
+    path.write_bytes(content)
+    yield
+    path.with_name("aside").replace(path)

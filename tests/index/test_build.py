@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from lir_index import FaissFlatIndexConfig, Index, PartWriter, TorchDenseIndexConfig, build
 from lir_index.dense import TorchDenseSegment
@@ -80,10 +81,16 @@ def test_half_precision_parts_make_the_index_of_their_values(tmp_path, write_par
     assert half.manifest.files == full.manifest.files
 
 
-@pytest.mark.parametrize("config", [TorchDenseIndexConfig(), FaissFlatIndexConfig()])
-def test_another_form_is_refused_and_named(tmp_path, write_parts, config):
-    parts = write_parts(["a"], (np.ones((2, 3)), np.array([2])))
-    with pytest.raises(EmbeddingsError, match=f"{config.kind} is built from dense .* the parts hold multi-vector ones"):
+@pytest.mark.parametrize(
+    ("config", "taken"),
+    [
+        (TorchDenseIndexConfig(), "dense"),
+        (FaissFlatIndexConfig(), "dense or multi-vector"),
+    ],
+)
+def test_another_form_is_refused_and_named(tmp_path, write_parts, config, taken):
+    parts = write_parts(["a"], csr_array([[0.0, 2]]))
+    with pytest.raises(EmbeddingsError, match=f"{config.kind} is built from {taken} .* the parts hold sparse ones"):
         build(parts, tmp_path / "idx", config)
 
 
@@ -114,7 +121,11 @@ def test_overwriting_leaves_nothing_of_the_old_index(tmp_path, write_parts):
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     build(write_parts(["b"], [[1.0]], "others"), tmp_path / "idx", FaissFlatIndexConfig(), overwrite=True)
     assert Index.open(tmp_path / "idx").search([1.0] @ np.eye(1), 1).doc_ids == [["b"]]
-    assert sorted(path.name for path in (tmp_path / "idx").iterdir()) == ["index.json", "segment-2"]
+    assert sorted(path.name for path in (tmp_path / "idx").iterdir()) == [
+        "index.json",
+        "segment-2",
+        "verified.json",
+    ]
 
 
 @pytest.mark.parametrize("text", ["half", '{"format": "lir-index", "format_version": 9}'])

@@ -112,7 +112,7 @@ class TestIndexCallback:
         assert (Index.open(index_dir).kind, Index.open(index_dir).similarity) == ("torch-dense", "cosine")
 
     def test_removes_the_parts(self, index):
-        assert sorted(path.name for path in index.path.iterdir()) == ["index.json", "segment-1"]
+        assert sorted(path.name for path in index.path.iterdir()) == ["index.json", "segment-1", "verified.json"]
 
     def test_keeps_the_parts_if_asked_for_another_kind(self, index_dir, tmp_path):
         callback = IndexCallback(index_dir, keep_parts=True)

@@ -21,7 +21,7 @@ def test_a_config_is_frozen():
 
 
 def test_parameters_are_the_fields():
-    assert FaissFlatIndexConfig(similarity="l2").parameters() == {"similarity": "l2"}
+    assert FaissFlatIndexConfig(similarity="l2").parameters() == {"similarity": "l2", "truncate_dim": None}
 
 
 def test_an_unknown_kind_is_named_with_the_nearest():

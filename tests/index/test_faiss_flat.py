@@ -43,7 +43,7 @@ def test_the_blas_threshold_is_six_queries_and_put_back(make_index, monkeypatch)
             raise KeyboardInterrupt
 
     before = faiss.cvar.distance_compute_blas_threshold
-    monkeypatch.setattr(index._segments[0], "_faiss", Watch())
+    monkeypatch.setattr(index._segments[0], "faiss", Watch())
     with pytest.raises(KeyboardInterrupt):
         index.search(VECTORS[:2], 1)
     assert (seen, faiss.cvar.distance_compute_blas_threshold) == ([6 * 16], before)
@@ -53,8 +53,8 @@ def test_the_blas_threshold_is_six_queries_and_put_back(make_index, monkeypatch)
 def test_only_queries_with_unsettled_ties_are_compared_with_all(make_index, monkeypatch, vectors, calls):
     index = make_index(IDS, vectors, FaissFlatIndexConfig())
     made = []
-    compare_all = FaissFlatSegment._compare_all
-    monkeypatch.setattr(FaissFlatSegment, "_compare_all", lambda *args: made.append(1) or compare_all(*args))
+    compare_all = FaissFlatSegment.compare_all
+    monkeypatch.setattr(FaissFlatSegment, "compare_all", lambda *args: made.append(1) or compare_all(*args))
     index.search(VECTORS[:3], 5)
     assert len(made) == calls
 

@@ -31,7 +31,7 @@ def test_the_manifest_is_readable(index):
         "format": "lir-index",
         "format_version": 2,
         "kind": "faiss-flat",
-        "parameters": {"similarity": None},
+        "parameters": {"similarity": None, "truncate_dim": None},
         "dtype": "float32",
     }
     assert [segment["folder"] for segment in told["segments"]] == ["segment-1"]

@@ -6,15 +6,30 @@ from lir_index.build import build
 from lir_index.config import IndexConfig, SearchConfig
 from lir_index.dense import TorchDenseIndexConfig, TorchDenseSearchConfig
 from lir_index.errors import LirIndexError, MissingExtraError
-from lir_index.faiss_flat import FaissFlatIndexConfig, FaissSearchConfig
+from lir_index.faiss_auto import FaissAutoIndexConfig
+from lir_index.faiss_factory import FaissFactoryIndexConfig
+from lir_index.faiss_flat import FaissFlatIndexConfig
+from lir_index.faiss_hnsw import FaissHNSWIndexConfig
+from lir_index.faiss_ivf import FaissIVFIndexConfig
+from lir_index.faiss_pq import FaissIVFPQIndexConfig, FaissPQIndexConfig
+from lir_index.faiss_segment import FaissSearchConfig
+from lir_index.faiss_sq import FaissSQIndexConfig
 from lir_index.index import Index, SearchResult
 from lir_index.parts import PartWriter
+from lir_index.sparse import SparseIndexConfig, SparseSearchConfig, TorchSparseIndexConfig, TorchSparseSearchConfig
 
 if TYPE_CHECKING:
     from lir_index.callbacks import IndexCallback, SearchCallback
 
 __all__ = [
+    "FaissAutoIndexConfig",
+    "FaissFactoryIndexConfig",
     "FaissFlatIndexConfig",
+    "FaissHNSWIndexConfig",
+    "FaissIVFIndexConfig",
+    "FaissIVFPQIndexConfig",
+    "FaissPQIndexConfig",
+    "FaissSQIndexConfig",
     "FaissSearchConfig",
     "Index",
     "IndexCallback",
@@ -24,8 +39,12 @@ __all__ = [
     "SearchCallback",
     "SearchConfig",
     "SearchResult",
+    "SparseIndexConfig",
+    "SparseSearchConfig",
     "TorchDenseIndexConfig",
     "TorchDenseSearchConfig",
+    "TorchSparseIndexConfig",
+    "TorchSparseSearchConfig",
     "build",
 ]
 

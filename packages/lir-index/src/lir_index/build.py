@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lir_index.config import IndexConfig, Similarity
+from lir_index.documents import truncate
 from lir_index.errors import ArgumentError, EmbeddingsError
 from lir_index.index import Index
 from lir_index.kinds import segment_class
@@ -12,7 +13,7 @@ from lir_index.manifest import Manifest
 from lir_index.metadata import Metadata
 from lir_index.parts import Parts
 from lir_index.segment import Space
-from lir_index.store import changing, check_target, write_segment
+from lir_index.store import changing, check_target, commit, write_segment
 
 
 def build(
@@ -50,6 +51,7 @@ def build(
     folder = Path(index_dir)
     check_target(folder, overwrite=overwrite)
     parts = Parts(parts_dir)
+    config = config.for_size(parts.num_vectors)
     kind = segment_class(config.kind)
     if parts.form not in kind.forms:
         raise EmbeddingsError(
@@ -59,21 +61,27 @@ def build(
     origin = parts.metadata if metadata is None else Metadata.of(metadata)
     if origin.dim not in (None, parts.dim):
         raise EmbeddingsError(f"The parts hold vectors of {parts.dim} dimensions, not of {origin.dim}.")
+    documents = truncate(parts, config)
     space = Space(
         parts.form,
-        parts.dim,
+        documents.dim,
         choose_similarity(config, origin),
         origin.query_aggregation or "sum",
         origin.doc_aggregation or "max",
     )
+    if space.similarity not in kind.similarities:
+        raise ArgumentError(
+            f"An index of the kind {config.kind} compares by {' or '.join(kind.similarities)}, not by {space.similarity}."
+        )
     with changing(folder):
         check_target(folder, overwrite=overwrite)
-        segment = write_segment(folder, parts, kind, config, space)
-        Manifest(
+        segment = write_segment(folder, documents, kind, config, space)
+        manifest = Manifest(
             kind=config.kind,
             parameters=config.parameters(),
             form=space.form,
             dim=space.dim,
+            embedding_dim=parts.dim,
             dtype=kind.dtype(config),
             similarity=space.similarity,
             query_aggregation=space.query_aggregation,
@@ -83,7 +91,8 @@ def build(
             fingerprint=origin.fingerprint,
             documents=origin.documents,
             segments=(segment,),
-        ).write(folder)
+        )
+        commit(folder, manifest)
     return Index.open(folder)
 
 

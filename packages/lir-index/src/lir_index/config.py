@@ -31,9 +31,30 @@ class IndexConfig:
         if self.similarity is not None:
             check_similarity(self.similarity)
 
+    def for_size(self, num_vectors: int) -> "IndexConfig":  # noqa: ARG002 - for those that choose
+        """Return the config to build by: this one, or what it chooses for so many vectors."""
+        return self
+
     def parameters(self) -> dict[str, Any]:
         """The fields and their values, as they are kept in ``index.json``."""
         return dataclasses.asdict(cast("Any", self))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DenseIndexConfig(IndexConfig):
+    """What every kind that holds dense vectors can be told.
+
+    Args:
+        similarity: How queries and documents are compared: dot, cosine or l2. None takes what the model says.
+        truncate_dim: How many components of each vector are kept, of Matryoshka embeddings; None for all.
+    """
+
+    similarity: Similarity | None = None
+    truncate_dim: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count(self, "truncate_dim")
 
 
 class SearchConfig:
@@ -41,12 +62,15 @@ class SearchConfig:
 
     Attributes:
         k: Number of documents for each query.
+        num_threads: Threads of a search; None for as many as there are.
     """
 
     k: int
+    num_threads: int | None
 
     def __post_init__(self) -> None:
         check_k(self.k)
+        check_count(self, "num_threads")
 
 
 def check_similarity(similarity: str) -> Similarity:
@@ -60,6 +84,17 @@ def check_similarity(similarity: str) -> Similarity:
         nearest = did_you_mean(similarity, known)
         raise ArgumentError(f"There is no similarity '{similarity}', only dot, cosine and l2.{nearest}")
     return cast("Similarity", similarity)
+
+
+def check_count(config: object, field: str) -> None:
+    """Refuse a value that is neither None nor a positive integer.
+
+    Raises:
+        ArgumentError: If it is less than 1 or no integer.
+    """
+    value = getattr(config, field)
+    if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
+        raise ArgumentError(f"{field} is a whole number, at least 1; it is {value!r}.")
 
 
 def check_k(k: int) -> None:

@@ -7,29 +7,29 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from lir_index.config import IndexConfig, SearchConfig, Similarity
+from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
 from lir_index.exhaustive import search_exhaustively
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
-from lir_index.storage import map_array
+from lir_index.storage import ArrayWriter, map_array
 from lir_index.top_k import Found, Mask
 
 _VECTORS = "vectors.npy"
 
 
 @dataclass(frozen=True)
-class TorchDenseIndexConfig(IndexConfig):
+class TorchDenseIndexConfig(DenseIndexConfig):
     """Exact search over dense vectors, by numpy or torch; on disk a plain ``.npy`` array.
 
     Args:
         similarity: How queries and documents are compared: dot, cosine or l2. None takes what the model says.
+        truncate_dim: How many components of each vector are kept, of Matryoshka embeddings; None for all.
     """
 
     kind: ClassVar[str] = "torch-dense"
-    similarity: Similarity | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ class TorchDenseSearchConfig(SearchConfig):
         k: Number of documents for each query.
         device: ``cpu`` searches with numpy; anything else is a device of torch, as ``cuda`` or ``cuda:1``, that the
             vectors are copied to (the extra ``torch``). The result is the same.
+        num_threads: Threads of a search; None for as many as there are.
     """
 
     k: int = 10
     device: str = "cpu"
+    num_threads: int | None = None
 
 
 class TorchDenseSegment(Segment):
@@ -81,12 +83,9 @@ class TorchDenseSegment(Segment):
     ) -> Mapping[str, Any]:
         """See :meth:`Segment.write`."""
         longest = 0.0
-        # Not a memmap: on a full disk, writing to one kills the process.
-        with (folder / _VECTORS).open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (documents.num_docs, space.dim)}
-            np.lib.format.write_array_header_1_0(file, header)
+        with ArrayWriter(folder / _VECTORS, (space.dim,)) as file:
             for vectors, lengths in prepared(documents, space.similarity):
-                file.write(vectors.data)
+                file.append(vectors)
                 longest = max(longest, float(lengths.max()))
         return {"longest": longest}
 

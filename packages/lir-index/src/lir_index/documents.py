@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 
-from lir_index.config import Similarity
+from lir_index.config import IndexConfig, Similarity
 from lir_index.embeddings import Batch, Form, as_batch, first_not_finite
 from lir_index.errors import DocumentIdError, EmbeddingsError
 from lir_index.similarity import prepare
@@ -73,6 +73,45 @@ class GivenDocuments:
         yield self._doc_ids, self._batch
 
 
+class TruncatedDocuments:
+    """The first components of each vector of some documents.
+
+    Args:
+        documents: Dense or multi-vector.
+        dim: How many components.
+
+    Raises:
+        EmbeddingsError: If the vectors are not longer, or have no order of components.
+    """
+
+    is_prepared = False
+
+    def __init__(self, documents: Documents, dim: int) -> None:
+        if documents.form not in ("dense", "multi-vector") or dim >= documents.dim:
+            raise EmbeddingsError(
+                f"truncate_dim is {dim}, and the embeddings are {documents.form} of {documents.dim} dimensions."
+            )
+        self._documents = documents
+        self.form: Form = documents.form
+        self.dim = dim
+        self.num_docs = documents.num_docs
+
+    def doc_ids(self) -> Iterator[Sequence[str]]:
+        """See :class:`Documents`."""
+        return self._documents.doc_ids()
+
+    def __iter__(self) -> Iterator[tuple[Sequence[str], Batch]]:
+        """See :class:`Documents`."""
+        for doc_ids, batch in self._documents:
+            yield doc_ids, batch.truncated(self.dim)
+
+
+def truncate(documents: Documents, config: IndexConfig) -> Documents:
+    """Return the documents as the config wants them: their vectors truncated, or as they are."""
+    dim: int | None = getattr(config, "truncate_dim", None)
+    return documents if dim is None else TruncatedDocuments(documents, dim)
+
+
 class StoredDocuments:
     """The documents of an index that are not deleted, read back from its segments.
 
@@ -119,14 +158,29 @@ def prepared(
         # Scaled once more, the last digits of a unit vector would change.
         similarity = "dot"
     for doc_ids, batch in documents:
-        yield prepare(batch.values, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
+        yield prepare(
+            batch.values, similarity, lambda i, ids=doc_ids, batch=batch: f"document '{ids[batch.row_of_value(i)]}'"
+        )
 
 
-def pieces(vectors: Float[np.ndarray, "n dim"]) -> Iterator[Batch]:
-    """Read vectors that may be memory-mapped, some megabytes at a time."""
+def pieces(vectors: Float[np.ndarray, "n dim"], lengths: Int64[np.ndarray, " docs"] | None = None) -> Iterator[Batch]:
+    """Read vectors that may be memory-mapped, some megabytes at a time.
+
+    Args:
+        vectors: One for each document; or those of all documents, one behind the other.
+        lengths: How many are each document's; None for one.
+    """
     step = max(1, 2**24 // max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), step):
-        yield as_batch(vectors[start : start + step])
+    if lengths is None:
+        for start in range(0, len(vectors), step):
+            yield as_batch(vectors[start : start + step])
+        return
+    ends, start = np.cumsum(lengths), 0
+    while start < len(lengths):
+        first = int(ends[start] - lengths[start])
+        stop = max(start + 1, int(np.searchsorted(ends, first + step, side="right")))
+        yield as_batch((vectors[first : int(ends[stop - 1])], lengths[start:stop]))
+        start = stop
 
 
 def check_documents(doc_ids: Sequence[str], embeddings: object) -> tuple[list[str], Batch]:

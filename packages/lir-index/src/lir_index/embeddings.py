@@ -84,6 +84,11 @@ class Batch:
             arrays = {"vectors": self.arrays["vectors"][rows], "lengths": lengths}
         return Batch(self.form, arrays, self.dim)
 
+    def truncated(self, dim: int) -> "Batch":
+        """The first components of each vector, of dense or multi-vector embeddings."""
+        name = _VALUES[self.form]
+        return Batch(self.form, {**self.arrays, name: np.ascontiguousarray(self.arrays[name][:, :dim])}, dim)
+
     def row_of_value(self, position: int) -> int:
         """Which document the row of :attr:`values` at ``position`` belongs to."""
         if self.form == "dense":

@@ -11,15 +11,16 @@ from jaxtyping import Float32
 
 from lir_index.catalogue import Catalogue
 from lir_index.config import SearchConfig, Similarity, check_k
-from lir_index.documents import Documents, GivenDocuments, StoredDocuments
+from lir_index.documents import Documents, GivenDocuments, StoredDocuments, truncate
 from lir_index.embeddings import Batch, as_batch, first_not_finite
 from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, EmbeddingsError, OtherModelError
+from lir_index.integrity import check_files
 from lir_index.kinds import segment_class
 from lir_index.manifest import Manifest
 from lir_index.metadata import Metadata
 from lir_index.parts import Parts
 from lir_index.storage import map_array
-from lir_index.store import changing, write_deleted, write_segment
+from lir_index.store import changing, commit, write_deleted, write_segment
 from lir_index.top_k import Found, Mask, Positions
 
 
@@ -65,7 +66,9 @@ class Index:
 
     @classmethod
     def open(cls, path: str | Path, search_config: SearchConfig | None = None) -> "Index":
-        """Open the index in a folder, whatever its kind. The files are memory-mapped, and their sizes checked.
+        """Open the index in a folder, whatever its kind. The files are memory-mapped.
+
+        Their checksums are compared; a file is read for that the first time, and when it has changed since.
 
         Args:
             path: The folder, as given to :func:`lir_index.build`.
@@ -73,7 +76,7 @@ class Index:
 
         Raises:
             NoIndexError: If there is no index, or no finished one.
-            DamagedIndexError: If a file is missing, or of another size than it was written with.
+            DamagedIndexError: If a file is missing, or not as it was written.
             ForeignIndexError: If the folder belongs to something else.
             IndexVersionError: If the index has a format that this version does not read.
             UnknownKindError: If this version does not have the index's kind.
@@ -92,7 +95,7 @@ class Index:
         return cls(folder, manifest, search_config)
 
     def _load(self, manifest: Manifest) -> None:
-        manifest.check_sizes(self.path)
+        check_files(self.path, manifest.files)
         kind = segment_class(manifest.kind)
         self.manifest = manifest
         self._segments = [
@@ -190,9 +193,10 @@ class Index:
             return
         with changing(self.path):
             self._load(Manifest.read(self.path))
-            if (documents.form, documents.dim) != (self.manifest.form, self.dim):
+            told = self.manifest
+            if (documents.form, documents.dim) != (told.form, told.embedding_dim):
                 raise EmbeddingsError(
-                    f"The index holds {self.manifest.form} embeddings of {self.dim} dimensions, "
+                    f"The index holds {told.form} embeddings of {told.embedding_dim} dimensions, "
                     f"and these are {documents.form} of {documents.dim}."
                 )
             for doc_ids in documents.doc_ids():
@@ -202,12 +206,10 @@ class Index:
                         f"The document id '{self.doc_ids.at(known[:1])[0]}' is in the index already.",
                         hint="Delete the document first, and add its new version then.",
                     )
-            kind = segment_class(self.manifest.kind)
-            config = kind.config_class(**self.manifest.parameters)
-            entry = write_segment(self.path, documents, kind, config, self.manifest.space, self._segments[0])
-            self._commit(
-                segments=(*self.manifest.segments, entry), num_docs=self.manifest.num_docs + documents.num_docs
-            )
+            kind = segment_class(told.kind)
+            config = kind.config_class(**told.parameters)
+            entry = write_segment(self.path, truncate(documents, config), kind, config, told.space, self._segments[0])
+            self._commit(segments=(*told.segments, entry), num_docs=told.num_docs + documents.num_docs)
 
     def delete(self, doc_ids: Collection[str]) -> int:
         """Delete documents: they are found no more. Their space is given back by :meth:`compact`.
@@ -255,7 +257,7 @@ class Index:
 
     def _commit(self, **changes: Any) -> None:
         manifest = dataclasses.replace(self.manifest, **changes)
-        manifest.write(self.path)
+        commit(self.path, manifest)
         self._load(manifest)
 
     def check_model(self, model: Metadata, *, allow_other_model: bool = False) -> None:
@@ -271,7 +273,7 @@ class Index:
             OtherModelError: If fingerprint or similarity differ, and that is not allowed.
         """
         told = self.manifest
-        if model.dim is not None and model.dim != self.dim:
+        if model.dim is not None and model.dim != told.embedding_dim:
             raise EmbeddingsError(self._other_dim(model.dim))
         if allow_other_model:
             return
@@ -299,6 +301,7 @@ class Index:
             "num_segments": len(told.segments),
             "form": told.form,
             "dim": told.dim,
+            "embedding_dim": told.embedding_dim,
             "dtype": told.dtype,
             "similarity": told.similarity,
             "parameters": told.parameters,
@@ -309,12 +312,12 @@ class Index:
         }
 
     def verify(self) -> None:
-        """Read all files and compare them with their checksums.
+        """Read all files and compare them with their checksums, whether or not they have changed since the last time.
 
         Raises:
             DamagedIndexError: If a file is not as it was written.
         """
-        self.manifest.check_contents(self.path)
+        check_files(self.path, self.manifest.files, thoroughly=True)
 
     def __len__(self) -> int:
         return self.manifest.num_docs
@@ -350,19 +353,21 @@ class Index:
         if getattr(embeddings, "ndim", 2) == 1:
             embeddings = cast("Any", embeddings)[None]
         queries = as_batch(embeddings)
-        form = self.manifest.form
-        if queries.form != form:
-            raise EmbeddingsError(f"The index holds {form} embeddings, and the queries' are {queries.form}.")
-        if queries.dim != self.dim:
+        told = self.manifest
+        if (queries.form, told.form) == ("dense", "multi-vector"):
+            queries = as_batch((queries.values, np.ones(len(queries), dtype=np.int64)))
+        if queries.form != told.form:
+            raise EmbeddingsError(f"The index holds {told.form} embeddings, and the queries' are {queries.form}.")
+        if queries.dim != told.embedding_dim:
             raise EmbeddingsError(self._other_dim(queries.dim))
         bad = first_not_finite(queries)
         if bad is not None:
             raise EmbeddingsError(f"The embedding of query {bad[0] + 1} holds the value {bad[1]}.")
-        return queries
+        return queries if told.dim == told.embedding_dim else queries.truncated(told.dim)
 
     def _other_dim(self, dim: int) -> str:
         built_with = f" (it names '{self.manifest.model}')" if self.manifest.model else ""
         return (
-            f"The index holds vectors of {self.dim} dimensions, the model makes {dim}. "
+            f"The index holds vectors of {self.manifest.embedding_dim} dimensions, the model makes {dim}. "
             f"Was {self.path}/ built with another model{built_with}?"
         )

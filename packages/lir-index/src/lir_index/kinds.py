@@ -10,6 +10,13 @@ if TYPE_CHECKING:
 
 KINDS = {
     "faiss-flat": "lir_index.faiss_flat:FaissFlatSegment",
+    "faiss-ivf": "lir_index.faiss_ivf:FaissIVFSegment",
+    "faiss-pq": "lir_index.faiss_pq:FaissPQSegment",
+    "faiss-ivfpq": "lir_index.faiss_pq:FaissIVFPQSegment",
+    "faiss-hnsw": "lir_index.faiss_hnsw:FaissHNSWSegment",
+    "faiss-sq": "lir_index.faiss_sq:FaissSQSegment",
+    "faiss-factory": "lir_index.faiss_factory:FaissFactorySegment",
+    "sparse": "lir_index.sparse:SparseSegment",
     "torch-dense": "lir_index.dense:TorchDenseSegment",
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from lir_index.config import Aggregation, Similarity
 from lir_index.embeddings import Form
 from lir_index.errors import DamagedIndexError, ForeignIndexError, IndexVersionError, NoIndexError
+from lir_index.integrity import Files
 from lir_index.segment import Space
 from lir_index.storage import replacing
 
@@ -62,6 +63,7 @@ class Manifest:
         parameters: The fields of the config that it was built with.
         form: The form of the embeddings.
         dim: Components of a vector.
+        embedding_dim: Components of a vector as the encoder gives it: more than ``dim`` where they are truncated.
         dtype: The type of a component on disk.
         similarity: How two vectors are compared.
         query_aggregation: How the values of a query's vectors become one score.
@@ -80,6 +82,7 @@ class Manifest:
     parameters: dict[str, Any]
     form: Form
     dim: int
+    embedding_dim: int
     dtype: str
     similarity: Similarity
     query_aggregation: Aggregation
@@ -99,7 +102,7 @@ class Manifest:
         return Space(self.form, self.dim, self.similarity, self.query_aggregation, self.doc_aggregation)
 
     @property
-    def files(self) -> dict[str, dict[str, Any]]:
+    def files(self) -> Files:
         """For each file, by its path from the index's folder, ``bytes`` and ``sha256``."""
         return dict(self._files())
 
@@ -161,41 +164,6 @@ class Manifest:
         values = {"format": FORMAT, **values, "checksum": _checksum(values)}
         with replacing(folder / NAME) as temporary:
             temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-    def check_sizes(self, folder: Path) -> None:
-        """Compare the files' sizes with those that were written.
-
-        Raises:
-            DamagedIndexError: If a file is missing or of another size.
-        """
-        for name, expected in self.files.items():
-            path = folder / name
-            if not path.exists():
-                raise DamagedIndexError(f"The index in '{folder}' is damaged: the file '{path}' is missing.")
-            if path.stat().st_size != expected["bytes"]:
-                raise DamagedIndexError(
-                    f"The index in '{folder}' is damaged: '{path}' has {path.stat().st_size} bytes, not {expected['bytes']}."
-                )
-
-    def check_contents(self, folder: Path) -> None:
-        """Compare the files' contents with the checksums.
-
-        Raises:
-            DamagedIndexError: If a file is missing or not as it was written.
-        """
-        self.check_sizes(folder)
-        for name, expected in self.files.items():
-            if describe(folder / name) != expected:
-                raise DamagedIndexError(
-                    f"The index in '{folder}' is damaged: '{folder / name}' is not as it was written."
-                )
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """Size and checksum of a file, as they stand in the manifest."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
 
 
 def _checksum(values: dict[str, Any]) -> str:

@@ -180,6 +180,13 @@ class Parts:
         self.num_docs: int = sum(part.num_docs for part in self._parts)
         """Documents in all parts."""
 
+    @property
+    def num_vectors(self) -> int:
+        """Vectors of all documents: as many as documents, or more where each has several."""
+        if self.form != "multi-vector":
+            return self.num_docs
+        return sum(len(batch.values) for _, batch in self)
+
     def doc_ids(self) -> Iterator[list[str]]:
         """The ids of each part's documents."""
         for part in self._parts:

@@ -45,12 +45,14 @@ class Segment(ABC):
     Attributes:
         kind: Name of the index kind.
         forms: The forms of embeddings that the kind takes.
+        similarities: The similarities that it searches by.
         config_class: How it is built.
         search_config_class: How it is searched.
     """
 
     kind: ClassVar[str]
     forms: ClassVar[tuple[Form, ...]] = ("dense",)
+    similarities: ClassVar[tuple[Similarity, ...]] = ("dot", "cosine", "l2")
     config_class: ClassVar[type[IndexConfig]]
     search_config_class: ClassVar[type[SearchConfig]]
 

@@ -41,12 +41,25 @@ def prepare(
     if similarity == "cosine":
         vectors = vectors / np.where(lengths > 0, lengths, 1)[:, None]
         lengths = (lengths > 0).astype(np.float64)
+    check_lengths(lengths, name)
+    return np.ascontiguousarray(vectors, dtype=np.float32), lengths
+
+
+def check_lengths(lengths: Float64[np.ndarray, " n"], name: Callable[[int], str]) -> None:
+    """Refuse vectors so long that their squares are no float32.
+
+    Args:
+        lengths: Of each vector.
+        name: Says whose vector the one at a position is, for the error message.
+
+    Raises:
+        EmbeddingsError: If one is.
+    """
     if lengths.size and lengths.max() > _LONGEST:
         longest = int(lengths.argmax())
         raise EmbeddingsError(
             f"The embedding of {name(longest)} has the length {lengths[longest]:.3g}; at most {_LONGEST:.0e} can be compared."
         )
-    return np.ascontiguousarray(vectors, dtype=np.float32), lengths
 
 
 def exact_scores(

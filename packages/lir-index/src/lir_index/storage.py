@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,41 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class ArrayWriter:
+    """Writes a ``.npy`` file some rows at a time. Not a memmap: on a full disk, writing to one kills the process.
+
+    Args:
+        path: The file.
+        row: Shape of a row; empty for an array of one dimension.
+        dtype: Of its numbers.
+    """
+
+    def __init__(self, path: Path, row: tuple[int, ...] = (), dtype: npt.DTypeLike = np.float32) -> None:
+        self._row = row
+        self._dtype = np.dtype(dtype)
+        self._count = 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Write the next rows."""
+        self._file.write(np.ascontiguousarray(rows, dtype=self._dtype).data)
+        self._count += len(rows)
+
+    def _write_header(self) -> None:
+        # numpy leaves room for the number of rows to grow, so that the header can be written again.
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._count, *self._row)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
 
 
 def map_array(path: Path) -> npt.NDArray[Any]:

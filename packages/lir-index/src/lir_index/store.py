@@ -23,7 +23,8 @@ from lir_index.errors import (
     LirIndexError,
     NoIndexError,
 )
-from lir_index.manifest import NAME, Deleted, Manifest, SegmentEntry, describe
+from lir_index.integrity import VERIFIED, describe, note_sound
+from lir_index.manifest import NAME, Deleted, Manifest, SegmentEntry
 from lir_index.segment import Segment, Space
 from lir_index.storage import flush_to_disk, naming
 from lir_index.top_k import Positions
@@ -32,6 +33,7 @@ PARTS = "parts"
 """The folder, inside that of the index, where callbacks keep the parts."""
 
 _SEGMENT, _DELETED = "segment-", "deleted-"
+_OURS = (_SEGMENT, _DELETED, f"{NAME}.", VERIFIED)
 
 
 @contextmanager
@@ -137,6 +139,12 @@ def write_segment(
     return SegmentEntry(data.name, documents.num_docs, files, dict(details))
 
 
+def commit(folder: Path, manifest: Manifest) -> None:
+    """Make the index what the manifest says; until then it is what it was."""
+    manifest.write(folder)
+    note_sound(folder, manifest.files)
+
+
 def write_deleted(folder: Path, positions: Positions) -> Deleted | None:
     """Write which documents are deleted; where that fails, nothing of it is left."""
     if len(positions) == 0:
@@ -157,7 +165,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name in (NAME, PARTS) or path.name.startswith((_SEGMENT, _DELETED, f"{NAME}."))
+    return path.name in (NAME, PARTS) or path.name.startswith(_OURS)
 
 
 def _new_path(folder: Path, prefix: str, suffix: str = "") -> Path:
@@ -171,14 +179,14 @@ def _remove_leftovers(folder: Path) -> None:
     """Remove what no index.json names: an older index, or an interrupted change."""
     try:
         manifest = Manifest.read(folder)
-        named = {Path(file).parts[0] for file in manifest.files}
+        named = {VERIFIED, *(Path(file).parts[0] for file in manifest.files)}
     except NoIndexError:
         named = set[str]()
     except LirIndexError:
         # A damaged index is kept until the new one is complete: someone may yet want its files.
         return
     for path in _entries(folder):
-        if path.name in named or not path.name.startswith((_SEGMENT, _DELETED, f"{NAME}.")):
+        if path.name in named or not path.name.startswith(_OURS):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

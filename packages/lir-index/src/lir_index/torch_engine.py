@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from lir_index.config import Similarity
-from lir_index.errors import ArgumentError, MissingExtraError
 from lir_index.exhaustive import Hits, bounds
 from lir_index.similarity import Vectors
 from lir_index.top_k import Mask
+from lir_index.torch_devices import load_torch, to_device
 
 
 class TorchEngine:
@@ -26,24 +26,9 @@ class TorchEngine:
     """
 
     def __init__(self, vectors: Vectors, similarity: Similarity, device: str) -> None:
-        try:
-            import torch
-        except ImportError as error:
-            raise MissingExtraError(
-                f"Searching on '{device}' needs torch, which is not installed.", hint="pip install 'lir-index[torch]'"
-            ) from error
-        self._torch: Any = torch
+        self._torch = load_torch(device)
         self._similarity: Similarity = similarity
-        try:
-            # A copy in one piece, since torch takes no array that cannot be written to.
-            self._vectors = torch.empty(vectors.shape, dtype=torch.float32, device=device)
-            for start in range(0, len(vectors), 65536):
-                block = torch.from_numpy(vectors[start : start + 65536].copy())
-                self._vectors[start : start + 65536] = block
-        except (RuntimeError, AssertionError) as error:
-            # A build of torch without CUDA answers with an AssertionError.
-            reason = str(error).splitlines()[0]
-            raise ArgumentError(f"The vectors cannot be copied to the device '{device}': {reason}") from error
+        self._vectors = to_device(vectors, device)
         self._squares = (self._vectors * self._vectors).sum(dim=1) if similarity == "l2" else None
 
     def hits(

@@ -1,0 +1,138 @@
+"""Term weights on disk, twice: by document, to score a few exactly, and by term, to score all roughly.
+
+Both are compressed sparse rows, in the words of scipy: ``documents`` has a row for each document, ``postings`` one for
+each term, whose columns are the documents that have it, in rising order.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from lir_index.errors import DamagedIndexError
+from lir_index.storage import ArrayWriter, map_array
+
+# Entries that are brought into order at once: half a GiB with what sorting needs.
+_AT_ONCE = 2**24
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A sparse matrix by rows; the arrays may be memory-mapped.
+
+    Args:
+        indptr: Place of each row's first entry, and one past the last.
+        indices: Column of each entry.
+        data: Weight of each entry.
+    """
+
+    indptr: Int64[np.ndarray, " rows_and_one"]
+    indices: Int32[np.ndarray, " entries"]
+    data: Float32[np.ndarray, " entries"]
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @classmethod
+    def open(cls, folder: Path, name: str, rows: int) -> "Rows":
+        """Memory-map the rows of that name.
+
+        Raises:
+            DamagedIndexError: If the files do not fit together.
+        """
+        indptr, indices, data = (map_array(folder / f"{name}.{part}.npy") for part in ("indptr", "indices", "data"))
+        kinds_fit = (indptr.dtype, indices.dtype, data.dtype) == (np.int64, np.int32, np.float32)
+        if not kinds_fit or indptr.shape != (rows + 1,) or not indices.shape == data.shape == (int(indptr[-1]),):
+            raise DamagedIndexError(f"The {name} in '{folder}' are damaged: their files do not fit together.")
+        return cls(indptr, indices, data)
+
+
+class RowsWriter:
+    """Writes rows, some at a time.
+
+    Args:
+        folder: Where to.
+        name: Of the three files.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{name}.indptr.npy"
+        self._lengths: list[Int64[np.ndarray, " rows"]] = [np.zeros(1, dtype=np.int64)]
+        self._stack = ExitStack()
+        self._indices = self._stack.enter_context(ArrayWriter(folder / f"{name}.indices.npy", dtype=np.int32))
+        self._data = self._stack.enter_context(ArrayWriter(folder / f"{name}.data.npy"))
+
+    def append(
+        self,
+        lengths: Int64[np.ndarray, " rows"],
+        indices: Int32[np.ndarray, " entries"],
+        data: Float32[np.ndarray, " entries"],
+    ) -> None:
+        """Write the next rows."""
+        self._lengths.append(lengths)
+        self._indices.append(indices)
+        self._data.append(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error_type: object, *_: object) -> None:
+        self._stack.close()
+        if error_type is None:
+            np.save(self._path, np.cumsum(np.concatenate(self._lengths), dtype=np.int64))
+
+
+def write_transposed(folder: Path, name: str, rows: Rows, num_columns: int) -> None:
+    """Write the transpose of rows, a range of columns at a time, so that memory is bounded.
+
+    Args:
+        folder: Where to.
+        name: Of the transposed rows.
+        rows: Memory-mapped.
+        num_columns: Of ``rows``.
+    """
+    counts = np.zeros(num_columns, dtype=np.int64)
+    for start, stop in _blocks(rows.indptr):
+        counts += np.bincount(rows.indices[rows.indptr[start] : rows.indptr[stop]], minlength=num_columns)
+    with RowsWriter(folder, name) as writer:
+        ends = np.cumsum(counts)
+        first = 0
+        while first < num_columns:
+            before = int(ends[first] - counts[first])
+            last = max(first + 1, int(np.searchsorted(ends, before + _AT_ONCE, side="right")))
+            writer.append(counts[first:last], *_columns(rows, first, last, int(ends[last - 1]) - before))
+            first = last
+
+
+def _columns(
+    rows: Rows, first: int, last: int, count: int
+) -> tuple[Int32[np.ndarray, " entries"], Float32[np.ndarray, " entries"]]:
+    """Collect the entries of some columns, ordered by column and then by row."""
+    columns, owners, data = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.float32)
+    filled = 0
+    for start, stop in _blocks(rows.indptr):
+        entries = slice(int(rows.indptr[start]), int(rows.indptr[stop]))
+        indices = rows.indices[entries]
+        places = np.flatnonzero((indices >= first) & (indices < last))
+        target = slice(filled, filled + len(places))
+        columns[target] = indices[places]
+        owners[target] = np.repeat(np.arange(start, stop, dtype=np.int32), np.diff(rows.indptr[start : stop + 1]))[
+            places
+        ]
+        data[target] = rows.data[entries][places]
+        filled += len(places)
+    order = np.argsort(columns, kind="stable")
+    return owners[order], data[order]
+
+
+def _blocks(indptr: Int64[np.ndarray, " rows_and_one"]) -> Iterator[tuple[int, int]]:
+    """Cut rows into blocks of some millions of entries."""
+    start = 0
+    while start < len(indptr) - 1:
+        stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _AT_ONCE // 4, side="right")) - 1)
+        yield start, stop
+        start = stop

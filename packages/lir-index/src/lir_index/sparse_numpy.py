@@ -1,0 +1,103 @@
+"""Scores of all documents from postings, by numpy."""
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int32, Int64
+
+from lir_index.postings import Rows
+from lir_index.top_k import GROUP, Mask
+
+Candidates = Int64[np.ndarray, " candidates"]
+
+
+class NumpyEngine:
+    """Adds postings up, term by term.
+
+    Args:
+        documents: Weights by document.
+        postings: Weights by term.
+
+    Attributes:
+        takes_threads: Whether several queries can be searched at a time.
+    """
+
+    takes_threads = False
+
+    def __init__(self, documents: Rows, postings: Rows) -> None:
+        self._documents = documents
+        self._postings = postings
+
+    def candidates(
+        self,
+        terms: Int32[np.ndarray, " terms"],
+        weights: Float32[np.ndarray, " terms"],
+        k: int,
+        margin: float,
+        allowed: Mask | None,
+    ) -> Candidates:
+        """Find all documents with a positive score that can be among the best ``k``.
+
+        Args:
+            terms: Of one query.
+            weights: Not negative.
+            k: Number of results wanted.
+            margin: By which part of a score a rough score can be wrong.
+            allowed: Which documents may be found; None for all.
+
+        Returns:
+            Positions in rising order.
+        """
+        scores = np.zeros(len(self._documents), dtype=np.float32)
+        indptr, indices, data = self._postings.indptr, self._postings.indices, self._postings.data
+        for term, weight in zip(terms.tolist(), weights, strict=True):
+            entries = slice(int(indptr[term]), int(indptr[term + 1]))
+            # No document occurs twice in a term's postings, so nothing is lost by adding with an index.
+            scores[indices[entries]] += weight * data[entries]
+        if allowed is not None:
+            scores[~allowed] = 0
+        return select(scores, k, margin)
+
+    def rescore(
+        self,
+        documents: Candidates,
+        terms: Int32[np.ndarray, " terms"],
+        weights: Float32[np.ndarray, " terms"],
+        dim: int,
+    ) -> Float32[np.ndarray, " candidates"]:
+        """Score a few documents exactly: summed in float64, in the order of their terms, and rounded once."""
+        query: Float64[np.ndarray, " dim"] = np.zeros(dim)
+        query[terms] = weights
+        starts = self._documents.indptr[documents]
+        lengths = self._documents.indptr[documents + 1] - starts
+        rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        products = query[self._documents.indices[rows]] * self._documents.data[rows]
+        owners = np.repeat(np.arange(len(documents)), lengths)
+        return np.bincount(owners, weights=products, minlength=len(documents)).astype(np.float32)
+
+
+def select(scores: Float32[np.ndarray, " n"], k: int, margin: float) -> Candidates:
+    """Find the positive scores that can be among the best ``k``.
+
+    First the maxima of short runs are compared: the k-th largest of them is a score that ``k`` documents reach, and only
+    runs above it are looked at again.
+
+    Args:
+        scores: Rough ones.
+        k: Number of results wanted.
+        margin: By which part of a score a rough score can be wrong.
+    """
+    runs = len(scores) // GROUP
+    if runs < 2 * k:
+        floor = np.partition(scores, len(scores) - k)[len(scores) - k]
+        return np.flatnonzero((scores >= floor * (1 - margin)) & (scores > 0))
+    grid = scores[: runs * GROUP].reshape(runs, GROUP)
+    maxima = grid.max(axis=1)
+    least = max(np.partition(maxima, runs - k)[runs - k] * (1 - margin), np.finfo(np.float32).tiny)
+    high = np.flatnonzero(maxima >= least)
+    row, column = np.nonzero(grid[high] >= least)
+    rest = np.flatnonzero(scores[runs * GROUP :] >= least) + runs * GROUP
+    found = np.concatenate([high[row] * GROUP + column, rest])
+    if len(found) <= k:
+        return found
+    # The k-th largest maximum may be well below the k-th largest score.
+    values = scores[found]
+    return found[values >= np.partition(values, len(values) - k)[len(values) - k] * (1 - margin)]

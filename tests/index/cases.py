@@ -1,0 +1,85 @@
+"""The index kinds and engines, for the tests that all of them have to pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from lir_index import (
+    FaissFactoryIndexConfig,
+    FaissFlatIndexConfig,
+    FaissHNSWIndexConfig,
+    FaissIVFIndexConfig,
+    FaissIVFPQIndexConfig,
+    FaissPQIndexConfig,
+    FaissSearchConfig,
+    FaissSQIndexConfig,
+    SparseIndexConfig,
+    SparseSearchConfig,
+    TorchDenseIndexConfig,
+    TorchDenseSearchConfig,
+)
+
+
+def dense(vectors):
+    return vectors
+
+
+def sparse(vectors):
+    vectors = np.atleast_2d(vectors)
+    return csr_array(vectors.astype(np.float32) if vectors.dtype == np.float16 else vectors)  # scipy has no half
+
+
+def one_vector_each(vectors):
+    vectors = np.atleast_2d(vectors)
+    return vectors, np.ones(len(vectors), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind, searched in one way.
+
+    Args:
+        config: Makes the index config.
+        search_config: Makes the search config.
+        search: Its arguments; what is approximate becomes exact where it looks at everything.
+        shape: Gives an array the form that the kind takes, without changing what is compared.
+        similarities: That the kind has.
+        is_exact: Whether its scores are the model's own.
+    """
+
+    config: Callable[..., Any]
+    search_config: type
+    search: dict[str, Any] = field(default_factory=dict)
+    shape: Callable[[Any], Any] = dense
+    similarities: tuple[str, ...] = ("dot", "cosine", "l2")
+    is_exact: bool = True
+
+    @property
+    def kind(self):
+        return self.config().kind
+
+
+faiss = partial(
+    Case,
+    search_config=FaissSearchConfig,
+    search={"candidate_k": 10**6, "n_probe": 10**6, "ef_search": 10**5},
+)
+add_up = partial(Case, SparseIndexConfig, SparseSearchConfig, shape=sparse, similarities=("dot", "cosine"))
+
+CASES = {
+    "faiss-flat": Case(FaissFlatIndexConfig, FaissSearchConfig),
+    "faiss-ivf": faiss(FaissIVFIndexConfig),
+    "faiss-pq": faiss(FaissPQIndexConfig),
+    "faiss-ivfpq": faiss(FaissIVFPQIndexConfig),
+    "faiss-hnsw": faiss(FaissHNSWIndexConfig),
+    "faiss-sq": faiss(partial(FaissSQIndexConfig, refine=True)),
+    "faiss-factory": faiss(partial(FaissFactoryIndexConfig, "PCA1,SQ8")),
+    "torch-dense": Case(TorchDenseIndexConfig, TorchDenseSearchConfig),
+    "sparse by numpy": add_up({"engine": "numpy"}),
+    "sparse by numba": add_up({"engine": "numba"}),
+    "sparse by torch": add_up({"engine": "torch"}),
+}
