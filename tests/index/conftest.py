@@ -14,6 +14,14 @@ def pytest_collect_file(file_path, parent):
     return None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_for_faiss():
+    """Trained on so little, threads wait for each other more than they work, and on a busy machine for minutes."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+
+
 def score_slowly(query, document, similarity):
     """The score of one pair, from the definition, in float64."""
     query, document = np.asarray(query, dtype=np.float64), np.asarray(document, dtype=np.float64)

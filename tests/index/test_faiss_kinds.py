@@ -1,5 +1,9 @@
 """Faiss' other kinds: what each is made of, how much it finds, and what it refuses."""
 
+import dataclasses
+import functools
+import shutil
+
 import numpy as np
 import pytest
 
@@ -14,7 +18,9 @@ from lir_index import (
     FaissSearchConfig,
     FaissSQIndexConfig,
     Index,
+    PartWriter,
     TorchDenseIndexConfig,
+    build,
 )
 from lir_index.errors import ArgumentError, EmbeddingsError, UnsupportedError
 
@@ -56,14 +62,28 @@ def recall(found, expected):
     return np.mean([len(set(a) & set(b)) / len(b) for a, b in pairs])
 
 
-@pytest.fixture
-def exact(make_index):
-    return make_index(IDS, VECTORS, FaissFlatIndexConfig(similarity="cosine"))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Gives the index of a config; training takes a second, so it is built once."""
+
+    @functools.cache
+    def make(config):
+        folder = tmp_path_factory.mktemp("built")
+        with PartWriter(folder / "parts") as writer:
+            writer.append(IDS, VECTORS)
+        return build(folder / "parts", folder / "index", config)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def exact(built):
+    return built(FaissFlatIndexConfig(similarity="cosine"))
 
 
 @pytest.mark.parametrize("config", LOSSY, ids=told)
-def test_finds_nearly_all_that_an_exact_index_finds(make_index, exact, config):
-    index = make_index(IDS, VECTORS, type(config)(**config.parameters() | {"similarity": "cosine"}))
+def test_finds_nearly_all_that_an_exact_index_finds(built, exact, config):
+    index = built(dataclasses.replace(config, similarity="cosine"))
     found, expected = index.search(QUERIES, 10), exact.search(QUERIES, 10)
     assert recall(found, expected) > 0.95
     best = dict(zip(expected.doc_ids[0], expected.scores[0], strict=True))
@@ -74,8 +94,8 @@ def test_finds_nearly_all_that_an_exact_index_finds(make_index, exact, config):
 
 
 @pytest.mark.parametrize("config", WITHOUT_VECTORS, ids=told)
-def test_without_the_vectors_scores_are_those_of_the_codes(make_index, config):
-    index = make_index(IDS, VECTORS, config)
+def test_without_the_vectors_scores_are_those_of_the_codes(built, config):
+    index = built(config)
     assert "vectors.npy" not in {name.split("/")[1] for name in index.manifest.files}
     found = index.search(QUERIES[:5], 10)
     decoded = index._segments[0].vectors[np.arange(5000)]
@@ -86,8 +106,8 @@ def test_without_the_vectors_scores_are_those_of_the_codes(make_index, config):
 
 @pytest.mark.parametrize("config", [*LOSSY, *WITHOUT_VECTORS], ids=told)
 @pytest.mark.parametrize("every", [2, 200])
-def test_only_what_is_allowed_is_found_and_all_that_was_asked_for(make_index, config, every):
-    index = make_index(IDS, VECTORS, config)
+def test_only_what_is_allowed_is_found_and_all_that_was_asked_for(built, config, every):
+    index = built(config)
     allowed = set(IDS[::every])
     for k in (1, 20):
         found = index.search(QUERIES[:4], k, allowed=allowed)
@@ -96,19 +116,21 @@ def test_only_what_is_allowed_is_found_and_all_that_was_asked_for(make_index, co
 
 
 @pytest.mark.parametrize("config", [*LOSSY, *WITHOUT_VECTORS], ids=told)
-def test_documents_are_added_to_the_trained_index(make_index, config):
-    index = make_index(IDS[:4000], VECTORS[:4000], config)
-    index.add(IDS[4000:], VECTORS[4000:])
+def test_documents_are_added_to_the_trained_index(built, tmp_path, config):
+    shutil.copytree(built(config).path, tmp_path / "index")
+    index, new = Index.open(tmp_path / "index"), VECTORS[:900] + np.float32(0.01)
+    index.add([f"new {doc_id}" for doc_id in IDS[:900]], new)
     assert len({entry.details["factory"] for entry in index.manifest.segments}) == 1
-    found = index.search(VECTORS[[10, 4321]], 1)
     if config not in WITHOUT_VECTORS:
-        alone = make_index(IDS, VECTORS, TorchDenseIndexConfig())
-        assert found.doc_ids == alone.search(VECTORS[[10, 4321]], 1).doc_ids
+        for place in (10, 789):
+            scores = [vectors @ new[place] for vectors in (VECTORS, new)]
+            best = f"new {IDS[scores[1].argmax()]}" if scores[1].max() > scores[0].max() else IDS[scores[0].argmax()]
+            assert index.search(new[place], 1).doc_ids == [[best]]
     if getattr(config, "refine", False):
-        index.delete(IDS[:3000])
+        index.delete(IDS[:4900])
         index.compact()
-        assert index.info()["num_segments"] == 1
-        assert set(index.search(QUERIES, 5).doc_ids[0]) <= set(IDS[3000:])
+        assert (len(index), index.info()["num_segments"]) == (1000, 1)
+        assert not set(index.search(QUERIES, 5).doc_ids[0]) & set(IDS[:4900])
 
 
 def test_an_index_without_the_vectors_cannot_be_compacted(make_index):
@@ -147,7 +169,7 @@ def test_threads_change_nothing_and_are_put_back(make_index, num_threads):
         (FaissIVFIndexConfig(), 10**7, "IVF25298_HNSW32,Flat"),
         (FaissIVFIndexConfig(), 10, "IVF1,Flat"),
         (FaissPQIndexConfig(), 10, "PQ8x4fs"),
-        (FaissPQIndexConfig(n_bits=8, num_subquantizers=16), 10, "PQ16x8"),
+        (FaissPQIndexConfig(n_bits=8, num_subquantizers=16), 10, "PQ16x8np"),
         (FaissIVFPQIndexConfig(num_centroids=5), 10, "IVF5,PQ8x4fs"),
         (FaissIVFPQIndexConfig(num_centroids=5, refine=False), 10, "IVF5,PQ8x4"),
         (FaissHNSWIndexConfig(num_neighbors=16), 10, "HNSW16,Flat"),

@@ -158,10 +158,12 @@ class FaissSegment(Segment):
         )
         if self._lengths is not None:
             return self._search_several(vectors, queries.arrays["lengths"], k, allowed)
-        if allowed is not None and 10 * np.count_nonzero(allowed) < len(allowed):
+        count, candidate_k = self.num_docs if allowed is None else np.count_nonzero(allowed), self._candidate_k(k)
+        if candidate_k >= count or 10 * count < self.num_docs:
+            # Where nearly all are compared anyway, or few may be found, Faiss saves nothing.
             return self.compare_all(vectors, lengths, k, allowed)
         results: Found = []
-        for query, places in enumerate(self._candidates(vectors, self._candidate_k(k), allowed)):
+        for query, places in enumerate(self._candidates(vectors, candidate_k, allowed)):
             if len(places) < k:
                 results += self.compare_all(vectors[query : query + 1], lengths[query : query + 1], k, allowed)
             else:
@@ -333,7 +335,9 @@ def _train(factory: str, documents: Documents, space: Space, count: int, num_tra
         sample = _sample(documents, space, count, num_train or _train_size(index))
         # Faiss warns, at the terminal, where there are fewer than 39 vectors for a centroid, and fails below one.
         repeats = -(-39 * _most_centroids(index) // len(sample))
-        index.train(np.tile(sample, (repeats, 1)) if repeats > 1 else sample)
+        # Of one dimension: codes are found for pieces of a few components, many vectors at a time.
+        with faiss_settings(dim=1):
+            index.train(np.tile(sample, (repeats, 1)) if repeats > 1 else sample)
     return index
 
 
