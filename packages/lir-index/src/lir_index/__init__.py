@@ -15,6 +15,7 @@ from lir_index.faiss_pq import FaissIVFPQIndexConfig, FaissPQIndexConfig
 from lir_index.faiss_segment import FaissSearchConfig
 from lir_index.faiss_sq import FaissSQIndexConfig
 from lir_index.index import Index, SearchResult
+from lir_index.multi_vector import MultiVectorIndexConfig, MultiVectorSearchConfig
 from lir_index.parts import PartWriter
 from lir_index.sparse import SparseIndexConfig, SparseSearchConfig, TorchSparseIndexConfig, TorchSparseSearchConfig
 
@@ -35,6 +36,8 @@ __all__ = [
     "IndexCallback",
     "IndexConfig",
     "LirIndexError",
+    "MultiVectorIndexConfig",
+    "MultiVectorSearchConfig",
     "PartWriter",
     "SearchCallback",
     "SearchConfig",

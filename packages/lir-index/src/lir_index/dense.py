@@ -15,6 +15,7 @@ from lir_index.exhaustive import search_exhaustively
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
 from lir_index.storage import ArrayWriter, map_array
+from lir_index.threads import blas_threads
 from lir_index.top_k import Found, Mask
 
 _VECTORS = "vectors.npy"
@@ -92,17 +93,18 @@ class TorchDenseSegment(Segment):
     def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:
         """See :meth:`Segment.search`."""
         vectors, lengths = prepare(queries.values, self.space.similarity, lambda i: f"query {i + 1}")
-        return search_exhaustively(
-            self._vectors,
-            vectors,
-            lengths,
-            k,
-            similarity=self.space.similarity,
-            longest=self.details["longest"],
-            ranks=self.doc_ids.ranks,
-            allowed=allowed,
-            engine=self._engine,
-        )
+        with blas_threads(self.search_config.num_threads):
+            return search_exhaustively(
+                self._vectors,
+                vectors,
+                lengths,
+                k,
+                similarity=self.space.similarity,
+                longest=self.details["longest"],
+                ranks=self.doc_ids.ranks,
+                allowed=allowed,
+                engine=self._engine,
+            )
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""

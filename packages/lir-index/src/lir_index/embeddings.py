@@ -76,7 +76,7 @@ class Batch:
             return Batch(self.form, {"embeddings": self.arrays["embeddings"][places]}, self.dim)
         ends = self.arrays["indptr"] if self.form == "sparse" else np.cumsum([0, *self.arrays["lengths"].tolist()])
         lengths = np.diff(ends)[places]
-        rows = np.repeat(ends[places] - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        rows = ranges(ends[places], lengths)
         if self.form == "sparse":
             arrays = {name: self.arrays[name][rows] for name in ("data", "indices")}
             arrays["indptr"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -128,6 +128,11 @@ def as_batch(embeddings: object) -> Batch:
         raise EmbeddingsError(f"Dense embeddings are an array [n, dim]; this one has the shape {list(array.shape)}.")
     array = _as_floats(array)
     return Batch("dense", {"embeddings": np.ascontiguousarray(array)}, array.shape[1])
+
+
+def ranges(starts: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """The numbers of several ranges, one range behind the other: where the values of some rows lie."""
+    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:

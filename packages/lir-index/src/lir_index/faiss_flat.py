@@ -11,8 +11,9 @@ from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
 from lir_index.exhaustive import rescore
-from lir_index.faiss_segment import FILE, FaissSegment, metric, write_lengths
+from lir_index.faiss_segment import FILE, FaissSegment, metric
 from lir_index.faiss_settings import faiss_settings, load_faiss
+from lir_index.packed import write_lengths
 from lir_index.segment import Segment, Space
 from lir_index.similarity import prepare, slack
 from lir_index.top_k import Found, Mask
@@ -69,7 +70,7 @@ class FaissFlatSegment(FaissSegment):
             file.write(_header(count, space.dim, space.similarity))
             for vectors, lengths in prepared(documents, space.similarity):
                 file.write(vectors.data)
-                longest = max(longest, float(lengths.max()))
+                longest = max(longest, float(lengths.max(initial=0)))
         return {"longest": longest}
 
     def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:

@@ -18,18 +18,17 @@ from jaxtyping import Float32, Int64
 from lir_index.config import IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch, Form
-from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError, StorageError, did_you_mean
+from lir_index.errors import ArgumentError, DamagedIndexError, StorageError, did_you_mean
 from lir_index.exhaustive import rescore, search_exhaustively
 from lir_index.faiss_settings import faiss_settings, load_faiss
 from lir_index.imputation import score_candidates
+from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
-from lir_index.storage import ArrayWriter, map_array
+from lir_index.storage import ArrayWriter
 from lir_index.top_k import Found, Mask, best
 
 FILE = "index.faiss"
-VECTORS = "vectors.npy"
-LENGTHS = "lengths.npy"
 
 Imputation = Literal["gather", "min", "zero"]
 
@@ -79,12 +78,11 @@ class FaissSegment(Segment):
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
         self.settings = cast("FaissSearchConfig", search_config)
+        check_imputation(self.settings.imputation_strategy, space)
         self.faiss: Any = read_faiss(folder / FILE)
         self._lengths: Int64[np.ndarray, " docs"] | None = None
         if space.form == "multi-vector":
-            self._lengths = map_array(folder / LENGTHS)
-            if self._lengths.shape != (num_docs,) or self._lengths.dtype != np.int64:
-                raise DamagedIndexError(f"'{folder / LENGTHS}' is damaged: it does not hold {num_docs} lengths.")
+            self._lengths = open_lengths(folder, num_docs)
             self._ends = np.cumsum(self._lengths)
         count = num_docs if self._lengths is None else int(self._ends[-1])
         if (self.faiss.ntotal, self.faiss.d) != (count, space.dim):
@@ -96,10 +94,7 @@ class FaissSegment(Segment):
     def _open_vectors(self, count: int) -> Any:
         if not (self.folder / VECTORS).exists():
             return _Decoded(self.faiss)
-        vectors = map_array(self.folder / VECTORS)
-        if vectors.shape != (count, self.space.dim) or vectors.dtype != np.float32:
-            raise DamagedIndexError(f"'{self.folder / VECTORS}' is damaged: its shape is {list(vectors.shape)}.")
-        return vectors
+        return open_vectors(self.folder / VECTORS, count, self.space.dim)
 
     @classmethod
     @abstractmethod
@@ -147,7 +142,7 @@ class FaissSegment(Segment):
                 index.add(vectors)
                 if file is not None:
                     file.append(vectors)
-                details["longest"] = max(details["longest"], float(lengths.max()))
+                details["longest"] = max(details["longest"], float(lengths.max(initial=0)))
         write_faiss(index, folder / FILE)
         return details
 
@@ -299,23 +294,21 @@ def write_faiss(index: Any, file: Path) -> None:
         raise StorageError(f"'{file}' could not be written; is the disk full? Faiss says: {error}") from error
 
 
-def write_lengths(folder: Path, documents: Documents) -> int:
-    """Write how many vectors each document has.
-
-    Returns:
-        How many there are in all.
+def check_imputation(strategy: Imputation, space: Space) -> None:
+    """Refuse what cannot stand for a similarity that was not found.
 
     Raises:
-        EmbeddingsError: If a document has none.
+        ArgumentError: If documents are not scored by their best match, or zero is the best of all.
     """
-    lengths: list[np.ndarray] = []
-    for doc_ids, batch in documents:
-        lengths.append(batch.arrays["lengths"])
-        if not lengths[-1].all():
-            raise EmbeddingsError(f"The document '{doc_ids[int(lengths[-1].argmin())]}' has no vector.")
-    joined = np.concatenate(lengths).astype(np.int64)
-    np.save(folder / LENGTHS, joined)
-    return int(joined.sum())
+    if strategy != "gather" and space.doc_aggregation != "max":
+        raise ArgumentError(
+            f"imputation_strategy '{strategy}' scores a document by its best match, and this index by "
+            f"{space.doc_aggregation}; 'gather' does that."
+        )
+    if strategy == "zero" and space.similarity == "l2":
+        raise ArgumentError(
+            "imputation_strategy 'zero' does not go with l2: of negative distances, no distance is better than any."
+        )
 
 
 def metric(similarity: Similarity) -> int:

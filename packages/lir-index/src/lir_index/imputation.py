@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from lir_index.embeddings import ranges
 from lir_index.max_sim import combine, max_sim
 from lir_index.segment import Space
 from lir_index.similarity import exact_scores
@@ -45,7 +46,7 @@ def score_candidates(
     if strategy == "gather":
         starts = np.where(documents > 0, ends[documents - 1], 0)
         lengths = ends[documents] - starts
-        rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        rows = ranges(starts, lengths)
         scores = max_sim(
             query, vectors[rows], lengths, space.similarity, space.query_aggregation, space.doc_aggregation
         )

@@ -360,6 +360,8 @@ class Index:
             raise EmbeddingsError(f"The index holds {told.form} embeddings, and the queries' are {queries.form}.")
         if queries.dim != told.embedding_dim:
             raise EmbeddingsError(self._other_dim(queries.dim))
+        if queries.form == "multi-vector" and not queries.arrays["lengths"].all():
+            raise EmbeddingsError(f"Query {int(queries.arrays['lengths'].argmin()) + 1} has no vector.")
         bad = first_not_finite(queries)
         if bad is not None:
             raise EmbeddingsError(f"The embedding of query {bad[0] + 1} holds the value {bad[1]}.")

@@ -16,6 +16,7 @@ KINDS = {
     "faiss-hnsw": "lir_index.faiss_hnsw:FaissHNSWSegment",
     "faiss-sq": "lir_index.faiss_sq:FaissSQSegment",
     "faiss-factory": "lir_index.faiss_factory:FaissFactorySegment",
+    "multi-vector": "lir_index.multi_vector:MultiVectorSegment",
     "sparse": "lir_index.sparse:SparseSegment",
     "torch-dense": "lir_index.dense:TorchDenseSegment",
 }

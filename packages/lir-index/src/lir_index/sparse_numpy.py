@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from lir_index.embeddings import ranges
 from lir_index.postings import Rows
 from lir_index.top_k import GROUP, Mask
 
@@ -68,7 +69,7 @@ class NumpyEngine:
         query[terms] = weights
         starts = self._documents.indptr[documents]
         lengths = self._documents.indptr[documents + 1] - starts
-        rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        rows = ranges(starts, lengths)
         products = query[self._documents.indices[rows]] * self._documents.data[rows]
         owners = np.repeat(np.arange(len(documents)), lengths)
         return np.bincount(owners, weights=products, minlength=len(documents)).astype(np.float32)

@@ -1,9 +1,13 @@
-"""Several queries at a time, for code that lets other threads run."""
+"""Threads: several queries at a time, for code that lets other threads run, and those of numpy's matrix products."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 Query = TypeVar("Query")
 Result = TypeVar("Result")
@@ -22,6 +26,22 @@ def in_threads(search: Callable[[Query], Result], queries: Sequence[Query], num_
         return [search(query) for query in queries]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(search, queries))
+
+
+@contextmanager
+def blas_threads(num_threads: int | None) -> Generator[None]:
+    """Let numpy's matrix products use so many threads; None for as many as they would."""
+    if num_threads is None:
+        yield
+    else:
+        with _blas().limit(limits=num_threads, user_api="blas"):
+            yield
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    # Looking for the libraries takes milliseconds.
+    return ThreadpoolController()
 
 
 def _num_processors() -> int:

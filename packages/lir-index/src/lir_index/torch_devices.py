@@ -45,3 +45,14 @@ def to_device(array: npt.NDArray[Any], device: str) -> Any:
         reason = str(error).splitlines()[0]
         raise ArgumentError(f"The index cannot be copied to the device '{device}': {reason}") from error
     return copy
+
+
+def multiply(left: Any, right: Any) -> Any:
+    """Multiply matrices with all bits of a float32, where TF32 would keep 10 of a factor's 23."""
+    torch = load_torch(str(left.device))
+    asked_for = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        return left @ right
+    finally:
+        torch.set_float32_matmul_precision(asked_for)

@@ -1,7 +1,5 @@
 """Rough scores by torch, on any of its devices."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float32
 
@@ -9,7 +7,7 @@ from lir_index.config import Similarity
 from lir_index.exhaustive import Hits, bounds
 from lir_index.similarity import Vectors
 from lir_index.top_k import Mask
-from lir_index.torch_devices import load_torch, to_device
+from lir_index.torch_devices import load_torch, multiply, to_device
 
 
 class TorchEngine:
@@ -45,7 +43,7 @@ class TorchEngine:
         torch, device = self._torch, self._vectors.device
         asked = torch.from_numpy(queries).to(device)
         documents = self._vectors[start:stop]
-        scores = self._product(asked, documents.T)
+        scores = multiply(asked, documents.T)
         if self._squares is not None:
             scores = 2 * scores - self._squares[start:stop] - (asked * asked).sum(dim=1)[:, None]
         if allowed is not None:
@@ -57,13 +55,3 @@ class TorchEngine:
         query, document = torch.nonzero(scores >= least[:, None], as_tuple=True)
         values = scores[query, document]
         return floor, query.cpu().numpy(), document.cpu().numpy(), values.cpu().numpy()
-
-    def _product(self, left: Any, right: Any) -> Any:
-        # TF32 keeps 10 bits of a factor, and the margin counts on 23.
-        torch = self._torch
-        asked_for = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            return left @ right
-        finally:
-            torch.set_float32_matmul_precision(asked_for)

@@ -1,0 +1,153 @@
+"""Several vectors for each document, all of them compared: exact MaxSim."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig
+from lir_index.documents import Documents, pieces, prepared
+from lir_index.embeddings import Batch, Form, ranges
+from lir_index.max_sim import max_sim
+from lir_index.max_sim_rough import NumpyEngine, margins
+from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
+from lir_index.segment import Segment, Space
+from lir_index.similarity import Vectors, prepare
+from lir_index.storage import ArrayWriter
+from lir_index.top_k import Found, Mask, Positions, best
+
+# Queries whose vectors are multiplied with the documents' at once: the product of a block stays in the cache.
+_QUERY_VECTORS = 256
+
+
+@dataclass(frozen=True)
+class MultiVectorIndexConfig(DenseIndexConfig):
+    """Exact search over multi-vector embeddings, by numpy or torch; on disk plain ``.npy`` arrays.
+
+    Args:
+        similarity: How two vectors are compared: dot, cosine or l2. None takes what the model says.
+        truncate_dim: How many components of each vector are kept, of Matryoshka embeddings; None for all.
+    """
+
+    kind: ClassVar[str] = "multi-vector"
+
+
+@dataclass(frozen=True)
+class MultiVectorSearchConfig(SearchConfig):
+    """How to search an index of the kind multi-vector.
+
+    Args:
+        k: Number of documents for each query.
+        device: ``cpu`` searches with numpy; anything else is a device of torch, as ``cuda`` or ``cuda:1``, that the
+            vectors are copied to (the extra ``torch``). The result is the same.
+        num_threads: Threads of a search; None for as many as there are.
+    """
+
+    k: int = 10
+    device: str = "cpu"
+    num_threads: int | None = None
+
+
+class MultiVectorSegment(Segment):
+    """A segment of the kind multi-vector."""
+
+    kind = "multi-vector"
+    forms: ClassVar[tuple[Form, ...]] = ("multi-vector",)
+    config_class = MultiVectorIndexConfig
+    search_config_class = MultiVectorSearchConfig
+
+    def __init__(
+        self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
+    ) -> None:
+        super().__init__(folder, space, num_docs, details, search_config)
+        settings = cast("MultiVectorSearchConfig", search_config)
+        self._lengths = open_lengths(folder, num_docs)
+        self._vectors = open_vectors(folder / VECTORS, int(self._lengths.sum()), space.dim)
+        self._ends = np.cumsum(self._lengths)
+        if settings.device == "cpu":
+            self._engine: Any = NumpyEngine(self._vectors, settings.num_threads)
+        else:
+            from lir_index.max_sim_torch import TorchEngine
+
+            self._engine = TorchEngine(self._vectors, settings.device)
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        documents: Documents,
+        config: IndexConfig,  # noqa: ARG003 - nothing to tune
+        space: Space,
+        like: Segment | None,  # noqa: ARG003 - nothing was trained
+    ) -> Mapping[str, Any]:
+        """See :meth:`Segment.write`."""
+        write_lengths(folder, documents)
+        longest = 0.0
+        with ArrayWriter(folder / VECTORS, (space.dim,)) as file:
+            for vectors, norms in prepared(documents, space.similarity):
+                file.append(vectors)
+                longest = max(longest, float(norms.max(initial=0)))
+        return {"longest": longest}
+
+    def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:
+        """See :meth:`Segment.search`."""
+        vectors, norms = prepare(
+            queries.values, self.space.similarity, lambda i: f"query {queries.row_of_value(i) + 1}"
+        )
+        # What has no vector is similar to nothing.
+        has_vectors = self._lengths > 0
+        documents = np.flatnonzero(has_vectors if allowed is None else has_vectors & allowed)
+        lengths = queries.arrays["lengths"]
+        ends = np.cumsum(lengths)
+        results: Found = []
+        first = 0
+        while first < len(lengths) and len(documents):
+            start = int(ends[first] - lengths[first])
+            last = max(first + 1, int(np.searchsorted(ends, start + _QUERY_VECTORS, side="right")))
+            chosen = slice(start, int(ends[last - 1]))
+            results += self._search_some(vectors[chosen], norms[chosen], lengths[first:last], k, documents)
+            first = last
+        return results or [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(lengths)
+
+    def _search_some(
+        self,
+        vectors: Vectors,
+        norms: Float64[np.ndarray, " q_vectors"],
+        lengths: Int64[np.ndarray, " q"],
+        k: int,
+        documents: Positions,
+    ) -> Found:
+        """Search for a few queries: all documents roughly, and exactly those that can be among the best."""
+        rough = self._engine.scores(vectors, lengths, self._lengths, documents, self.space)
+        margin = margins(norms, lengths, self.details["longest"], int(self._lengths.max()), self.space)
+        results: Found = []
+        for query, stop in enumerate(np.cumsum(lengths).tolist()):
+            scores, k = rough[query], min(k, len(documents))
+            cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+            candidates = documents[scores >= cut - margin[query]]
+            results.append(self._compare(vectors[stop - lengths[query] : stop], candidates, k))
+        return results
+
+    def _compare(
+        self, query: Vectors, candidates: Positions, k: int
+    ) -> tuple[Int64[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
+        similarity, query_aggregation = self.space.similarity, self.space.query_aggregation
+        scores = np.empty(len(candidates), dtype=np.float32)
+        # Some at a time: where all are tied, all are candidates.
+        for start in range(0, len(candidates), 1024):
+            some = slice(start, start + 1024)
+            lengths = self._lengths[candidates[some]]
+            rows = ranges(self._ends[candidates[some]] - lengths, lengths)
+            scores[some] = max_sim(
+                query, self._vectors[rows], lengths, similarity, query_aggregation, self.space.doc_aggregation
+            )
+        order = best(scores, self.doc_ids.ranks[candidates], k)
+        # + 0.0 turns a negative zero into zero.
+        return candidates[order], scores[order] + np.float32(0)
+
+    def stored(self) -> Iterator[Batch]:
+        """See :meth:`Segment.stored`."""
+        return pieces(self._vectors, self._lengths)
