@@ -17,6 +17,7 @@ from lir_index.faiss_sq import FaissSQIndexConfig
 from lir_index.index import Index, SearchResult
 from lir_index.multi_vector import MultiVectorIndexConfig, MultiVectorSearchConfig
 from lir_index.parts import PartWriter
+from lir_index.plaid import PlaidIndexConfig, PlaidSearchConfig
 from lir_index.sparse import SparseIndexConfig, SparseSearchConfig, TorchSparseIndexConfig, TorchSparseSearchConfig
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ __all__ = [
     "MultiVectorIndexConfig",
     "MultiVectorSearchConfig",
     "PartWriter",
+    "PlaidIndexConfig",
+    "PlaidSearchConfig",
     "SearchCallback",
     "SearchConfig",
     "SearchResult",

@@ -27,6 +27,7 @@ from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
 from lir_index.storage import ArrayWriter
 from lir_index.top_k import Found, Mask, best
+from lir_index.training import draw
 
 FILE = "index.faiss"
 
@@ -325,27 +326,13 @@ def _train(factory: str, documents: Documents, space: Space, count: int, num_tra
         reason = str(error).strip().splitlines()[-1]
         raise ArgumentError(f"Faiss makes no index of '{factory}' for {space.dim} dimensions: {reason}") from error
     if not index.is_trained:
-        sample = _sample(documents, space, count, num_train or _train_size(index))
+        sample = draw(documents, space.similarity, count, num_train or _train_size(index))
         # Faiss warns, at the terminal, where there are fewer than 39 vectors for a centroid, and fails below one.
         repeats = -(-39 * _most_centroids(index) // len(sample))
         # Of one dimension: codes are found for pieces of a few components, many vectors at a time.
         with faiss_settings(dim=1):
             index.train(np.tile(sample, (repeats, 1)) if repeats > 1 else sample)
     return index
-
-
-def _sample(documents: Documents, space: Space, count: int, size: int) -> Vectors:
-    """Take vectors evenly at random; the same ones each time."""
-    chosen = np.arange(count)
-    if size < count:
-        chosen = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
-    sample = np.empty((len(chosen), space.dim), dtype=np.float32)
-    start = 0
-    for vectors, _ in prepared(documents, space.similarity):
-        first, last = np.searchsorted(chosen, [start, start + len(vectors)])
-        sample[first:last] = vectors[chosen[first:last] - start]
-        start += len(vectors)
-    return sample
 
 
 def _inner(index: Any) -> Any:

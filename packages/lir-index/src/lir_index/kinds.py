@@ -17,6 +17,7 @@ KINDS = {
     "faiss-sq": "lir_index.faiss_sq:FaissSQSegment",
     "faiss-factory": "lir_index.faiss_factory:FaissFactorySegment",
     "multi-vector": "lir_index.multi_vector:MultiVectorSegment",
+    "plaid": "lir_index.plaid:PlaidSegment",
     "sparse": "lir_index.sparse:SparseSegment",
     "torch-dense": "lir_index.dense:TorchDenseSegment",
 }

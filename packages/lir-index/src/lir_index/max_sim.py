@@ -15,6 +15,7 @@ def max_sim(
     similarity: Similarity = "dot",
     query_aggregation: Aggregation = "sum",
     doc_aggregation: Aggregation = "max",
+    floor: Float32[np.ndarray, " q_vectors"] | None = None,
 ) -> Float32[np.ndarray, " docs"]:
     """Sum, over a query's vectors, the best match in each document; or aggregate otherwise.
 
@@ -27,6 +28,7 @@ def max_sim(
         similarity: dot and cosine take the inner product, l2 the negative distance.
         query_aggregation: What is made of the values of a query's vectors; ``sum`` is ColBERT's.
         doc_aggregation: What is made of a query vector's similarities with a document's vectors; ``max`` is ColBERT's.
+        floor: What a query vector finds in any document at least; None for nothing.
 
     Returns:
         One score a document; more is better.
@@ -45,6 +47,8 @@ def max_sim(
         stop = max(start + 1, int(np.searchsorted(ends, first + step, side="right")))
         block = vectors[first : int(ends[stop - 1])].astype(np.float64)
         matches = aggregate(similarities(block, wide, similarity), lengths[start:stop], doc_aggregation)
+        if floor is not None:
+            np.maximum(matches, floor, out=matches)
         scores[start:stop] = combine(matches, query_aggregation)
         start = stop
     return scores
