@@ -4,11 +4,12 @@ import threading
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32
 from numba import njit
 
 from lir_index.postings import Rows
 from lir_index.sparse_numpy import Candidates
+from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 
 
@@ -17,20 +18,13 @@ class NumbaEngine:
 
     takes_threads = True
 
-    def __init__(self, documents: Rows, postings: Rows) -> None:
-        self._documents = documents
+    def __init__(self, postings: Rows, num_docs: int) -> None:
         self._postings = postings
+        self._num_docs = num_docs
         # One accumulator for each thread: making one anew costs a page fault for each of its pages.
         self._local = threading.local()
 
-    def candidates(
-        self,
-        terms: Int32[np.ndarray, " terms"],
-        weights: Float32[np.ndarray, " terms"],
-        k: int,
-        margin: float,
-        allowed: Mask | None,
-    ) -> Candidates:
+    def candidates(self, terms: Terms, weights: Weights, k: int, margin: float, allowed: Mask | None) -> Candidates:
         """See :meth:`lir_index.sparse_numpy.NumpyEngine.candidates`."""
         scores, maxima = self._buffers()
         postings = self._postings
@@ -45,25 +39,32 @@ class NumbaEngine:
         values = scores[found]
         return found[values >= np.partition(values, len(values) - k)[len(values) - k] * (1 - margin)]
 
-    def rescore(
-        self,
-        documents: Candidates,
-        terms: Int32[np.ndarray, " terms"],
-        weights: Float32[np.ndarray, " terms"],
-        dim: int,
-    ) -> Float32[np.ndarray, " candidates"]:
-        """See :meth:`lir_index.sparse_numpy.NumpyEngine.rescore`."""
-        query = np.zeros(dim)
-        query[terms] = weights
-        rows = self._documents
-        return _score_rows(rows.indptr, rows.indices, rows.data, documents, query)
-
     def _buffers(self) -> tuple[Any, Any]:
         if not hasattr(self._local, "buffers"):
-            runs = -(-len(self._documents) // GROUP)
+            runs = -(-self._num_docs // GROUP)
             # Whole runs: what lies behind the last document stays 0, and is never found.
             self._local.buffers = np.zeros(runs * GROUP, np.float32), np.zeros(runs, np.float32)
         return self._local.buffers
+
+
+class NumbaScorer:
+    """See :class:`lir_index.sparse_numpy.NumpyScorer`; the results are the same."""
+
+    def __init__(self, documents: Rows, dim: int) -> None:
+        self._documents = documents
+        self._dim = dim
+        self._local = threading.local()
+
+    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Float32[np.ndarray, " candidates"]:
+        """See :class:`lir_index.sparse_numpy.NumpyScorer`."""
+        if not hasattr(self._local, "query"):
+            self._local.query = np.zeros(self._dim)
+        query, rows = self._local.query, self._documents
+        query[terms] = weights
+        try:
+            return _score_rows(rows.indptr, rows.indices, rows.data, candidates, query)
+        finally:
+            query[terms] = 0
 
 
 @njit(nogil=True, cache=True)

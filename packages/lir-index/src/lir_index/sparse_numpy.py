@@ -1,10 +1,11 @@
 """Scores of all documents from postings, by numpy."""
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from lir_index.embeddings import ranges
 from lir_index.postings import Rows
+from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 
 Candidates = Int64[np.ndarray, " candidates"]
@@ -14,8 +15,8 @@ class NumpyEngine:
     """Adds postings up, term by term.
 
     Args:
-        documents: Weights by document.
         postings: Weights by term.
+        num_docs: Documents that they name.
 
     Attributes:
         takes_threads: Whether several queries can be searched at a time.
@@ -23,18 +24,11 @@ class NumpyEngine:
 
     takes_threads = False
 
-    def __init__(self, documents: Rows, postings: Rows) -> None:
-        self._documents = documents
+    def __init__(self, postings: Rows, num_docs: int) -> None:
         self._postings = postings
+        self._num_docs = num_docs
 
-    def candidates(
-        self,
-        terms: Int32[np.ndarray, " terms"],
-        weights: Float32[np.ndarray, " terms"],
-        k: int,
-        margin: float,
-        allowed: Mask | None,
-    ) -> Candidates:
+    def candidates(self, terms: Terms, weights: Weights, k: int, margin: float, allowed: Mask | None) -> Candidates:
         """Find all documents with a positive score that can be among the best ``k``.
 
         Args:
@@ -47,7 +41,7 @@ class NumpyEngine:
         Returns:
             Positions in rising order.
         """
-        scores = np.zeros(len(self._documents), dtype=np.float32)
+        scores = np.zeros(self._num_docs, dtype=np.float32)
         indptr, indices, data = self._postings.indptr, self._postings.indices, self._postings.data
         for term, weight in zip(terms.tolist(), weights, strict=True):
             entries = slice(int(indptr[term]), int(indptr[term + 1]))
@@ -57,22 +51,35 @@ class NumpyEngine:
             scores[~allowed] = 0
         return select(scores, k, margin)
 
-    def rescore(
-        self,
-        documents: Candidates,
-        terms: Int32[np.ndarray, " terms"],
-        weights: Float32[np.ndarray, " terms"],
-        dim: int,
-    ) -> Float32[np.ndarray, " candidates"]:
-        """Score a few documents exactly: summed in float64, in the order of their terms, and rounded once."""
-        query: Float64[np.ndarray, " dim"] = np.zeros(dim)
+
+class NumpyScorer:
+    """Scores a few documents exactly: summed in float64, in the order of their terms, and rounded once.
+
+    Args:
+        documents: Weights by document.
+        dim: Size of the vocabulary.
+    """
+
+    def __init__(self, documents: Rows, dim: int) -> None:
+        self._documents = documents
+        self._dim = dim
+
+    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Float32[np.ndarray, " candidates"]:
+        """Score documents.
+
+        Args:
+            candidates: Their positions.
+            terms: Of one query.
+            weights: Of one query.
+        """
+        query: Float64[np.ndarray, " dim"] = np.zeros(self._dim)
         query[terms] = weights
-        starts = self._documents.indptr[documents]
-        lengths = self._documents.indptr[documents + 1] - starts
+        starts = self._documents.indptr[candidates]
+        lengths = self._documents.indptr[candidates + 1] - starts
         rows = ranges(starts, lengths)
         products = query[self._documents.indices[rows]] * self._documents.data[rows]
-        owners = np.repeat(np.arange(len(documents)), lengths)
-        return np.bincount(owners, weights=products, minlength=len(documents)).astype(np.float32)
+        owners = np.repeat(np.arange(len(candidates)), lengths)
+        return np.bincount(owners, weights=products, minlength=len(candidates)).astype(np.float32)
 
 
 def select(scores: Float32[np.ndarray, " n"], k: int, margin: float) -> Candidates:

@@ -3,20 +3,20 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32
 
 from lir_index.postings import Rows
 from lir_index.sparse_numpy import Candidates, NumpyEngine
+from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 from lir_index.torch_devices import load_torch, to_device
 
 
 class TorchEngine(NumpyEngine):
-    """See :class:`lir_index.sparse_numpy.NumpyEngine`; the results are the same, and few are scored exactly by numpy.
+    """See :class:`lir_index.sparse_numpy.NumpyEngine`; the results are the same.
 
     Args:
-        documents: Weights by document.
         postings: Weights by term; they are copied to the device.
+        num_docs: Documents that they name.
         device: A device of torch.
 
     Raises:
@@ -24,23 +24,16 @@ class TorchEngine(NumpyEngine):
         ArgumentError: If there is no such device, or it has no room for the postings.
     """
 
-    def __init__(self, documents: Rows, postings: Rows, device: str) -> None:
-        super().__init__(documents, postings)
+    def __init__(self, postings: Rows, num_docs: int, device: str) -> None:
+        super().__init__(postings, num_docs)
         self._torch = load_torch(device)
         self._indices = to_device(postings.indices, device)
         self._data = to_device(postings.data, device)
-        runs = -(-len(documents) // GROUP)
+        runs = -(-num_docs // GROUP)
         # Whole runs: what lies behind the last document stays 0, and is never found.
         self._scores: Any = self._torch.zeros(runs * GROUP, dtype=self._torch.float32, device=device)
 
-    def candidates(
-        self,
-        terms: Int32[np.ndarray, " terms"],
-        weights: Float32[np.ndarray, " terms"],
-        k: int,
-        margin: float,
-        allowed: Mask | None,
-    ) -> Candidates:
+    def candidates(self, terms: Terms, weights: Weights, k: int, margin: float, allowed: Mask | None) -> Candidates:
         """See :meth:`lir_index.sparse_numpy.NumpyEngine.candidates`."""
         torch, scores, indptr = self._torch, self._scores, self._postings.indptr
         scores.zero_()

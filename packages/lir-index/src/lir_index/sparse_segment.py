@@ -1,0 +1,112 @@
+"""Segments of sparse embeddings: whatever finds candidates, the documents' own term weights rank them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from lir_index.config import SearchConfig, Similarity
+from lir_index.documents import Documents
+from lir_index.embeddings import Batch, Form
+from lir_index.postings import Rows, RowsWriter
+from lir_index.segment import Segment, Space
+from lir_index.sparse_engines import Engine, make_scorer
+from lir_index.sparse_numpy import Candidates
+from lir_index.sparse_rows import Terms, Weights, prepare_rows, rows_of
+from lir_index.top_k import Mask, best
+
+Ranking = tuple[Int64[np.ndarray, " found"], Float32[np.ndarray, " found"]]
+
+
+class RescoringSegment(Segment):
+    """A segment that keeps the term weights of its documents, and scores candidates exactly by them."""
+
+    forms: ClassVar[tuple[Form, ...]] = ("sparse",)
+    similarities: ClassVar[tuple[Similarity, ...]] = ("dot", "cosine")
+
+    def __init__(
+        self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
+    ) -> None:
+        super().__init__(folder, space, num_docs, details, search_config)
+        self.documents = Rows.open(folder, "documents", num_docs)
+        engine = cast("Engine | None", getattr(search_config, "engine", None))
+        self.score = make_scorer(self.documents, space.dim, engine)
+
+    def prepared(self, queries: Batch) -> list[tuple[Terms, Weights]]:
+        """Bring queries into the shape in which they are compared."""
+        return list(rows_of(prepare_rows(queries, self.space.similarity, lambda i: f"query {i + 1}")))
+
+    def is_positive(self, weights: Weights) -> bool:
+        """Whether all documents that share no term with the query score less than all others: 0."""
+        return self.details["least"] >= 0 and not (weights < 0).any()
+
+    def rank(
+        self, terms: Terms, weights: Weights, candidates: Candidates | None, k: int, allowed: Mask | None
+    ) -> Ranking:
+        """Score candidates exactly, and order the best of them by score and then by document id.
+
+        Args:
+            terms: Of one query.
+            weights: Of one query.
+            candidates: Positions of allowed documents, in rising order. Where these are fewer than ``k``, no other
+                document shares a term with the query. None for all.
+            k: Number of results wanted, not more than there are allowed documents.
+            allowed: Which documents may be found; None for all.
+
+        Returns:
+            Positions and scores, best first.
+        """
+        if candidates is None:
+            candidates = np.arange(self.num_docs) if allowed is None else np.flatnonzero(allowed)
+        scores = self.score(candidates, terms, weights)
+        order = best(scores, self.doc_ids.ranks[candidates], k)
+        # + 0.0 turns a negative zero into zero.
+        found, scores = candidates[order], scores[order] + np.float32(0)
+        missing = k - len(found)
+        if missing > 0:
+            found = np.concatenate([found, self._first_others(found, missing, allowed)])
+            scores = np.concatenate([scores, np.zeros(missing, dtype=np.float32)])
+        return found, scores
+
+    def stored(self) -> Iterator[Batch]:
+        """See :meth:`Segment.stored`."""
+        step = 65536
+        for start in range(0, self.num_docs, step):
+            indptr = self.documents.indptr[start : start + step + 1]
+            entries = slice(int(indptr[0]), int(indptr[-1]))
+            arrays = {
+                "data": self.documents.data[entries],
+                "indices": self.documents.indices[entries],
+                "indptr": indptr - indptr[0],
+            }
+            yield Batch("sparse", arrays, self.space.dim)
+
+    def _first_others(
+        self, found: Int64[np.ndarray, " found"], count: int, allowed: Mask | None
+    ) -> Int64[np.ndarray, " others"]:
+        """The documents with the smallest ids beside those found; they share no term with the query, and score 0."""
+        if allowed is None:
+            # One of the first so many is not among those found.
+            places = self.doc_ids.first(count + len(found))
+        else:
+            places = np.flatnonzero(allowed)
+            places = places[np.argsort(self.doc_ids.ranks[places])]
+        return places[~np.isin(places, found)][:count]
+
+
+def write_documents(folder: Path, documents: Documents, space: Space) -> dict[str, Any]:
+    """Write term weights by document.
+
+    Returns:
+        The ``least`` weight.
+    """
+    least = 0.0
+    with RowsWriter(folder, "documents") as writer:
+        for doc_ids, batch in documents:
+            similarity = "dot" if documents.is_prepared else space.similarity
+            rows = prepare_rows(batch, similarity, lambda i, ids=doc_ids: f"document '{ids[i]}'")
+            writer.append(np.diff(rows.arrays["indptr"]), rows.arrays["indices"], rows.arrays["data"])
+            least = min(least, float(rows.values.min(initial=0)))
+    return {"least": least}
