@@ -21,6 +21,8 @@ from lir_index import (
     MultiVectorSearchConfig,
     SparseIndexConfig,
     SparseSearchConfig,
+    SparseTwoStepIndexConfig,
+    SparseTwoStepSearchConfig,
     TorchDenseIndexConfig,
     TorchDenseSearchConfig,
 )
@@ -71,6 +73,14 @@ faiss = partial(
     search={"candidate_k": 10**6, "n_probe": 10**6, "ef_search": 10**5},
 )
 add_up = partial(Case, SparseIndexConfig, SparseSearchConfig, shape=sparse, similarities=("dot", "cosine"))
+two_step = partial(
+    Case,
+    partial(SparseTwoStepIndexConfig, kept_mass=1),
+    SparseTwoStepSearchConfig,
+    shape=sparse,
+    similarities=("dot", "cosine"),
+)
+everything = {"query_terms": 10**6, "candidate_k": 10**6}
 
 CASES = {
     "faiss-flat": Case(FaissFlatIndexConfig, FaissSearchConfig),
@@ -86,4 +96,7 @@ CASES = {
     "sparse by numpy": add_up({"engine": "numpy"}),
     "sparse by numba": add_up({"engine": "numba"}),
     "sparse by torch": add_up({"engine": "torch"}),
+    "sparse-two-step by numpy": two_step({"engine": "numpy", **everything}),
+    "sparse-two-step by numba": two_step({"engine": "numba", **everything}),
+    "sparse-two-step by torch": two_step({"engine": "torch", **everything}),
 }

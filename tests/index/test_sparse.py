@@ -13,24 +13,14 @@ from lir_index import postings as postings_module
 from lir_index.errors import ArgumentError, EmbeddingsError, MissingExtraError
 from lir_index.postings import Rows, RowsWriter, write_transposed
 
+from .sparse_weights import names, weights
+
 
 @pytest.fixture(params=["numpy", "numba", "torch"])
 def engine(request):
     if request.param != "numpy":
         pytest.importorskip(request.param)
     return request.param
-
-
-def weights(count, dim, per_row, seed=0):
-    """Rows of term weights: frequent terms and rare ones, as words are."""
-    random = np.random.default_rng(seed)
-    columns = np.minimum(random.zipf(1.3, size=count * per_row) - 1, dim - 1)
-    data = random.lognormal(size=count * per_row).astype(np.float32)
-    return sparse.csr_array((data, (np.repeat(np.arange(count), per_row), columns)), shape=(count, dim))
-
-
-def names(count):
-    return [f"{(i * 7919) % count}" for i in range(count)]
 
 
 def ranking(query, documents, doc_ids, k):

@@ -19,6 +19,7 @@ from lir_index.multi_vector import MultiVectorIndexConfig, MultiVectorSearchConf
 from lir_index.parts import PartWriter
 from lir_index.plaid import PlaidIndexConfig, PlaidSearchConfig
 from lir_index.sparse import SparseIndexConfig, SparseSearchConfig, TorchSparseIndexConfig, TorchSparseSearchConfig
+from lir_index.sparse_two_step import SparseTwoStepIndexConfig, SparseTwoStepSearchConfig
 
 if TYPE_CHECKING:
     from lir_index.callbacks import IndexCallback, SearchCallback
@@ -47,6 +48,8 @@ __all__ = [
     "SearchResult",
     "SparseIndexConfig",
     "SparseSearchConfig",
+    "SparseTwoStepIndexConfig",
+    "SparseTwoStepSearchConfig",
     "TorchDenseIndexConfig",
     "TorchDenseSearchConfig",
     "TorchSparseIndexConfig",

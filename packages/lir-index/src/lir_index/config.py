@@ -97,6 +97,17 @@ def check_count(config: object, field: str) -> None:
         raise ArgumentError(f"{field} is a whole number, at least 1; it is {value!r}.")
 
 
+def check_share(config: object, field: str) -> None:
+    """Refuse a value that is no share.
+
+    Raises:
+        ArgumentError: If it is not above 0, more than 1, or no number.
+    """
+    value = getattr(config, field)
+    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 < value <= 1:
+        raise ArgumentError(f"{field} is a number above 0, at most 1; it is {value!r}.")
+
+
 def check_k(k: int) -> None:
     """Refuse a number of results that is no positive integer.
 

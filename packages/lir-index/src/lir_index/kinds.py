@@ -19,6 +19,7 @@ KINDS = {
     "multi-vector": "lir_index.multi_vector:MultiVectorSegment",
     "plaid": "lir_index.plaid:PlaidSegment",
     "sparse": "lir_index.sparse:SparseSegment",
+    "sparse-two-step": "lir_index.sparse_two_step:SparseTwoStepSegment",
     "torch-dense": "lir_index.dense:TorchDenseSegment",
 }
 

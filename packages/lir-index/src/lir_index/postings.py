@@ -19,6 +19,8 @@ from lir_index.storage import ArrayWriter, map_array
 # Entries that are brought into order at once: half a GiB with what sorting needs.
 _AT_ONCE = 2**24
 
+_PARTS = ("indptr", "indices", "data")
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -44,11 +46,17 @@ class Rows:
         Raises:
             DamagedIndexError: If the files do not fit together.
         """
-        indptr, indices, data = (map_array(folder / f"{name}.{part}.npy") for part in ("indptr", "indices", "data"))
+        indptr, indices, data = (map_array(folder / f"{name}.{part}.npy") for part in _PARTS)
         kinds_fit = (indptr.dtype, indices.dtype, data.dtype) == (np.int64, np.int32, np.float32)
         if not kinds_fit or indptr.shape != (rows + 1,) or not indices.shape == data.shape == (int(indptr[-1]),):
             raise DamagedIndexError(f"The {name} in '{folder}' are damaged: their files do not fit together.")
         return cls(indptr, indices, data)
+
+    def part(self, start: int, stop: int) -> "Rows":
+        """The rows from ``start`` up to ``stop``, without a copy of their entries."""
+        indptr = self.indptr[start : stop + 1]
+        entries = slice(int(indptr[0]), int(indptr[-1]))
+        return Rows(indptr - indptr[0], self.indices[entries], self.data[entries])
 
 
 class RowsWriter:
@@ -86,6 +94,12 @@ class RowsWriter:
             np.save(self._path, np.cumsum(np.concatenate(self._lengths), dtype=np.int64))
 
 
+def remove_rows(folder: Path, name: str) -> None:
+    """Remove the files of rows that were written on the way to others."""
+    for part in _PARTS:
+        (folder / f"{name}.{part}.npy").unlink()
+
+
 def write_transposed(folder: Path, name: str, rows: Rows, num_columns: int) -> None:
     """Write the transpose of rows, a range of columns at a time, so that memory is bounded.
 
@@ -96,7 +110,7 @@ def write_transposed(folder: Path, name: str, rows: Rows, num_columns: int) -> N
         num_columns: Of ``rows``.
     """
     counts = np.zeros(num_columns, dtype=np.int64)
-    for start, stop in _blocks(rows.indptr):
+    for start, stop in blocks(rows.indptr):
         counts += np.bincount(rows.indices[rows.indptr[start] : rows.indptr[stop]], minlength=num_columns)
     with RowsWriter(folder, name) as writer:
         ends = np.cumsum(counts)
@@ -114,7 +128,7 @@ def _columns(
     """Collect the entries of some columns, ordered by column and then by row."""
     columns, owners, data = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.float32)
     filled = 0
-    for start, stop in _blocks(rows.indptr):
+    for start, stop in blocks(rows.indptr):
         entries = slice(int(rows.indptr[start]), int(rows.indptr[stop]))
         indices = rows.indices[entries]
         places = np.flatnonzero((indices >= first) & (indices < last))
@@ -129,8 +143,12 @@ def _columns(
     return owners[order], data[order]
 
 
-def _blocks(indptr: Int64[np.ndarray, " rows_and_one"]) -> Iterator[tuple[int, int]]:
-    """Cut rows into blocks of some millions of entries."""
+def blocks(indptr: Int64[np.ndarray, " rows_and_one"]) -> Iterator[tuple[int, int]]:
+    """Cut rows into blocks of some millions of entries.
+
+    Yields:
+        Where each begins and ends.
+    """
     start = 0
     while start < len(indptr) - 1:
         stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _AT_ONCE // 4, side="right")) - 1)

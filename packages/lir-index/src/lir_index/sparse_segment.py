@@ -74,13 +74,8 @@ class RescoringSegment(Segment):
         """See :meth:`Segment.stored`."""
         step = 65536
         for start in range(0, self.num_docs, step):
-            indptr = self.documents.indptr[start : start + step + 1]
-            entries = slice(int(indptr[0]), int(indptr[-1]))
-            arrays = {
-                "data": self.documents.data[entries],
-                "indices": self.documents.indices[entries],
-                "indptr": indptr - indptr[0],
-            }
+            rows = self.documents.part(start, min(start + step, self.num_docs))
+            arrays = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr}
             yield Batch("sparse", arrays, self.space.dim)
 
     def _first_others(
