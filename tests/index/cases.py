@@ -19,6 +19,8 @@ from lir_index import (
     FaissSQIndexConfig,
     MultiVectorIndexConfig,
     MultiVectorSearchConfig,
+    SeismicIndexConfig,
+    SeismicSearchConfig,
     SparseIndexConfig,
     SparseSearchConfig,
     SparseTwoStepIndexConfig,
@@ -52,7 +54,8 @@ class Case:
         search: Its arguments; what is approximate becomes exact where it looks at everything.
         shape: Gives an array the form that the kind takes, without changing what is compared.
         similarities: That the kind has.
-        is_exact: Whether its scores are the model's own.
+        is_exact: Whether it finds the best documents for sure, searched in this way.
+        needs: What has to be installed for it.
     """
 
     config: Callable[..., Any]
@@ -61,6 +64,7 @@ class Case:
     shape: Callable[[Any], Any] = dense
     similarities: tuple[str, ...] = ("dot", "cosine", "l2")
     is_exact: bool = True
+    needs: str = "numpy"
 
     @property
     def kind(self):
@@ -94,9 +98,17 @@ CASES = {
     "multi-vector": Case(MultiVectorIndexConfig, MultiVectorSearchConfig, shape=one_vector_each),
     "faiss-flat of several vectors": faiss(FaissFlatIndexConfig, shape=one_vector_each),
     "sparse by numpy": add_up({"engine": "numpy"}),
-    "sparse by numba": add_up({"engine": "numba"}),
-    "sparse by torch": add_up({"engine": "torch"}),
+    "sparse by numba": add_up({"engine": "numba"}, needs="numba"),
+    "sparse by torch": add_up({"engine": "torch"}, needs="torch"),
     "sparse-two-step by numpy": two_step({"engine": "numpy", **everything}),
-    "sparse-two-step by numba": two_step({"engine": "numba", **everything}),
-    "sparse-two-step by torch": two_step({"engine": "torch", **everything}),
+    "sparse-two-step by numba": two_step({"engine": "numba", **everything}, needs="numba"),
+    "sparse-two-step by torch": two_step({"engine": "torch", **everything}, needs="torch"),
+    "seismic": Case(
+        SeismicIndexConfig,
+        SeismicSearchConfig,
+        shape=sparse,
+        similarities=("dot", "cosine"),
+        is_exact=False,
+        needs="seismic",
+    ),
 }

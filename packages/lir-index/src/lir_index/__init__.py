@@ -18,6 +18,7 @@ from lir_index.index import Index, SearchResult
 from lir_index.multi_vector import MultiVectorIndexConfig, MultiVectorSearchConfig
 from lir_index.parts import PartWriter
 from lir_index.plaid import PlaidIndexConfig, PlaidSearchConfig
+from lir_index.seismic import SeismicIndexConfig, SeismicSearchConfig
 from lir_index.sparse import SparseIndexConfig, SparseSearchConfig, TorchSparseIndexConfig, TorchSparseSearchConfig
 from lir_index.sparse_two_step import SparseTwoStepIndexConfig, SparseTwoStepSearchConfig
 
@@ -46,6 +47,8 @@ __all__ = [
     "SearchCallback",
     "SearchConfig",
     "SearchResult",
+    "SeismicIndexConfig",
+    "SeismicSearchConfig",
     "SparseIndexConfig",
     "SparseSearchConfig",
     "SparseTwoStepIndexConfig",

@@ -20,6 +20,7 @@ KINDS = {
     "plaid": "lir_index.plaid:PlaidSegment",
     "sparse": "lir_index.sparse:SparseSegment",
     "sparse-two-step": "lir_index.sparse_two_step:SparseTwoStepSegment",
+    "seismic": "lir_index.seismic:SeismicSegment",
     "torch-dense": "lir_index.dense:TorchDenseSegment",
 }
 

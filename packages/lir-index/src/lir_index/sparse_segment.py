@@ -50,8 +50,8 @@ class RescoringSegment(Segment):
         Args:
             terms: Of one query.
             weights: Of one query.
-            candidates: Positions of allowed documents, in rising order. Where these are fewer than ``k``, no other
-                document shares a term with the query. None for all.
+            candidates: Positions of allowed documents, in rising order; None for all. Where they are fewer than ``k``,
+                documents with the smallest ids join them.
             k: Number of results wanted, not more than there are allowed documents.
             allowed: Which documents may be found; None for all.
 
@@ -60,15 +60,12 @@ class RescoringSegment(Segment):
         """
         if candidates is None:
             candidates = np.arange(self.num_docs) if allowed is None else np.flatnonzero(allowed)
+        elif len(candidates) < k:
+            candidates = np.union1d(candidates, self._first_others(candidates, k - len(candidates), allowed))
         scores = self.score(candidates, terms, weights)
         order = best(scores, self.doc_ids.ranks[candidates], k)
         # + 0.0 turns a negative zero into zero.
-        found, scores = candidates[order], scores[order] + np.float32(0)
-        missing = k - len(found)
-        if missing > 0:
-            found = np.concatenate([found, self._first_others(found, missing, allowed)])
-            scores = np.concatenate([scores, np.zeros(missing, dtype=np.float32)])
-        return found, scores
+        return candidates[order], scores[order] + np.float32(0)
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""
@@ -81,7 +78,7 @@ class RescoringSegment(Segment):
     def _first_others(
         self, found: Int64[np.ndarray, " found"], count: int, allowed: Mask | None
     ) -> Int64[np.ndarray, " others"]:
-        """The documents with the smallest ids beside those found; they share no term with the query, and score 0."""
+        """The documents with the smallest ids beside those found."""
         if allowed is None:
             # One of the first so many is not among those found.
             places = self.doc_ids.first(count + len(found))

@@ -96,13 +96,15 @@ class SparseTwoStepSegment(SparseSegment):
     def candidates(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Candidates | None:
         """See :meth:`SparseSegment.candidates`."""
         settings = cast("SparseTwoStepSearchConfig", self.search_config)
+        count = min(self.num_docs, max(k, settings.candidate_k or max(100, 3 * k)))
+        if allowed is not None and np.count_nonzero(allowed) <= count:
+            return None
+        found = np.empty(0, dtype=np.int64)
         if len(terms) > settings.query_terms:
             first = np.argpartition(-weights, settings.query_terms)[: settings.query_terms]
-            terms, weights = terms[first], weights[first]
-        count = min(self.num_docs, max(k, settings.candidate_k or max(100, 3 * k)))
-        found = self.engine.candidates(terms, weights, count, 0.0, allowed)
-        # Others may share a term that was left out.
-        return found if len(found) >= k else None
+            found = self.engine.candidates(terms[first], weights[first], count, 0.0, allowed)
+        # The heaviest terms may be rare ones.
+        return found if len(found) >= k else self.engine.candidates(terms, weights, count, 0.0, allowed)
 
 
 def heaviest(
