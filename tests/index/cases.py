@@ -19,6 +19,8 @@ from lir_index import (
     FaissSQIndexConfig,
     MultiVectorIndexConfig,
     MultiVectorSearchConfig,
+    PlaidIndexConfig,
+    PlaidSearchConfig,
     SeismicIndexConfig,
     SeismicSearchConfig,
     SparseIndexConfig,
@@ -76,6 +78,14 @@ faiss = partial(
     search_config=FaissSearchConfig,
     search={"candidate_k": 10**6, "n_probe": 10**6, "ef_search": 10**5},
 )
+plaid = partial(
+    Case,
+    partial(PlaidIndexConfig, n_bits=16),
+    PlaidSearchConfig,
+    shape=one_vector_each,
+    similarities=("dot", "cosine"),
+    is_exact=False,
+)
 add_up = partial(Case, SparseIndexConfig, SparseSearchConfig, shape=sparse, similarities=("dot", "cosine"))
 two_step = partial(
     Case,
@@ -97,6 +107,8 @@ CASES = {
     "torch-dense": Case(TorchDenseIndexConfig, TorchDenseSearchConfig),
     "multi-vector": Case(MultiVectorIndexConfig, MultiVectorSearchConfig, shape=one_vector_each),
     "faiss-flat of several vectors": faiss(FaissFlatIndexConfig, shape=one_vector_each),
+    "plaid by numpy": plaid({"engine": "numpy"}),
+    "plaid by numba": plaid({"engine": "numba"}, needs="numba"),
     "sparse by numpy": add_up({"engine": "numpy"}),
     "sparse by numba": add_up({"engine": "numba"}, needs="numba"),
     "sparse by torch": add_up({"engine": "torch"}, needs="torch"),

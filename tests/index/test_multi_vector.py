@@ -9,12 +9,12 @@ from lir_index import FaissFlatIndexConfig, FaissSearchConfig, Index, MultiVecto
 from lir_index.errors import ArgumentError, EmbeddingsError
 
 from .conftest import score_slowly
+from .multi_vectors import names, packed, ranking, score, texts
 
 COMPARE_ALL = {
     MultiVectorIndexConfig: MultiVectorSearchConfig(),
     FaissFlatIndexConfig: FaissSearchConfig(candidate_k=10**6),
 }
-AGGREGATE = {"sum": np.sum, "mean": np.mean, "max": np.max}
 
 
 @pytest.fixture(params=list(COMPARE_ALL), ids=lambda config: config.__name__)
@@ -31,29 +31,6 @@ def make_index(make_index):
         return Index.open(index.path, COMPARE_ALL[type(config)])
 
     return make
-
-
-def packed(texts):
-    return np.concatenate(texts).astype(np.float32), np.array([len(text) for text in texts])
-
-
-def texts(count, dim, seed=0, longest=9):
-    random = np.random.default_rng(seed)
-    return [random.standard_normal((random.integers(1, longest + 1), dim)).astype(np.float32) for _ in range(count)]
-
-
-def names(count):
-    return [f"{(i * 7919) % count}" for i in range(count)]
-
-
-def score(query, document, similarity="dot", query_aggregation="sum", doc_aggregation="max"):
-    values = [AGGREGATE[doc_aggregation]([score_slowly(q, d, similarity) for d in document]) for q in query]
-    return float(AGGREGATE[query_aggregation](values))
-
-
-def ranking(query, documents, doc_ids, k, *how):
-    scored = [(float(np.float32(score(query, d, *how))), i) for d, i in zip(documents, doc_ids, strict=True) if len(d)]
-    return sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:k]
 
 
 @pytest.mark.parametrize("similarity", ["dot", "cosine", "l2"])

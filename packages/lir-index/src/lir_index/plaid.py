@@ -140,7 +140,7 @@ class PlaidSegment(Segment):
     ) -> Mapping[str, Any]:
         """See :meth:`Segment.write`."""
         settings = cast("PlaidIndexConfig", config)
-        if (space.query_aggregation, space.doc_aggregation) == ("max", "max") or space.doc_aggregation != "max":
+        if space.query_aggregation == "max" or space.doc_aggregation != "max":
             raise ArgumentError(
                 "An index of the kind plaid sums, or averages, the best match of each query vector; the model aggregates "
                 f"documents by {space.doc_aggregation} and queries by {space.query_aggregation}."
