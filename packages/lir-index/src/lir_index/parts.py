@@ -72,7 +72,8 @@ class PartWriter:
             run.write(self._folder)
         self._dim = run.metadata.dim
         parts = _list_parts(self._folder, rank)
-        for leftover in self._folder.glob(f"rank-{rank:05}*.tmp"):
+        # Of an interrupted run; what other ranks have begun is theirs.
+        for leftover in self._folder.glob("*.tmp" if world_size == 1 else f"rank-{rank:05}*.tmp"):
             leftover.unlink()
         self._num_parts = len(parts)
         self._num_docs = sum(part.num_docs for part in parts)
