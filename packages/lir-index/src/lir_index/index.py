@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,8 +147,9 @@ class Index:
         places = [np.concatenate([piece[query][0] for piece in pieces]) for query in range(len(queries))]
         scores = [np.concatenate([piece[query][1] for piece in pieces]) for query in range(len(queries))]
         # All at once: looking ids up has a cost of its own each time.
-        ids = iter(self.doc_ids.at(np.concatenate([np.empty(0, np.int64), *places])))
-        doc_ids = [[next(ids) for _ in found] for found in places]
+        ids = self.doc_ids.at(np.concatenate([np.empty(0, np.int64), *places]))
+        ends = np.cumsum([0, *(len(found) for found in places)]).tolist()
+        doc_ids = [ids[start:end] for start, end in pairwise(ends)]
         if len(pieces) > 1:
             for query, found in enumerate(doc_ids):
                 order = sorted(range(len(found)), key=lambda i: (-scores[query][i], found[i]))[:k]

@@ -1,0 +1,26 @@
+"""``python -m benchmarks`` lists the benchmarks, ``python -m benchmarks sparse`` runs one."""
+
+import importlib
+import sys
+
+BENCHMARKS = {
+    "sparse": "exact search over sparse embeddings: numba, torch and numpy against splade-index and scipy",
+    "sparse_approximate": "approximate search over sparse embeddings: two steps against exact search and Seismic",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that is named first, with the other arguments."""
+    if not arguments or arguments[0] not in BENCHMARKS:
+        if arguments and not arguments[0].startswith("-"):
+            print(f"There is no benchmark '{arguments[0]}'.", file=sys.stderr)
+        print("uv run python -m benchmarks NAME [--help]\n")
+        for name, description in BENCHMARKS.items():
+            print(f"  {name:20} {description}")
+        return int(bool(arguments) and not arguments[0].startswith("-"))
+    importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
