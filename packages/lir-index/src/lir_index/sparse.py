@@ -13,7 +13,6 @@ from lir_index.embeddings import Batch
 from lir_index.postings import Rows, write_transposed
 from lir_index.segment import Segment, Space
 from lir_index.sparse_engines import EngineSearchConfig, make_engine
-from lir_index.sparse_numpy import Candidates
 from lir_index.sparse_rows import Terms, Weights
 from lir_index.sparse_segment import Ranking, RescoringSegment, write_documents
 from lir_index.threads import in_threads
@@ -88,21 +87,23 @@ class SparseSegment(RescoringSegment):
         return in_threads(lambda query: self._search_one(*query, k, allowed), self.prepared(queries), num_threads)
 
     def _search_one(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Ranking:
-        candidates = self.candidates(terms, weights, k, allowed) if self.is_positive(weights) else None
-        return self.rank(terms, weights, candidates, k, allowed)
+        if not self.is_positive(weights):
+            return self.rank(terms, weights, None, k, allowed)
+        return self.rank_positive(terms, weights, k, allowed)
 
-    def candidates(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Candidates | None:
-        """Find the documents that are worth an exact score.
+    def rank_positive(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Ranking:
+        """Search for a query where no weight is negative.
 
         Args:
-            terms: Of one query.
-            weights: Not negative; nor are those of the documents.
+            terms: Of the query.
+            weights: Of the query.
             k: Number of results wanted, not more than there are allowed documents.
             allowed: Which documents may be found; None for all.
-
-        Returns:
-            As :meth:`RescoringSegment.rank` takes them.
         """
+        scored = self.engine.scored_candidates(terms, weights, k, allowed)
+        if scored is not None:
+            return self.rank(terms, weights, scored[0], k, allowed, scored[1])
         # Twice the rounding of a sum of so many products.
         margin = 2 * (len(terms) + 4) * float(np.finfo(np.float32).eps)
-        return self.engine.candidates(terms, weights, k, margin, allowed)
+        candidates = self.engine.candidates(terms, weights, k, margin, allowed)
+        return self.rank(terms, weights, candidates, k, allowed)

@@ -6,18 +6,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
-import numpy as np
-from jaxtyping import Float32
-
 from lir_index.config import SearchConfig
 from lir_index.errors import ArgumentError, MissingExtraError, did_you_mean
 from lir_index.postings import Rows
-from lir_index.sparse_numpy import Candidates, NumpyEngine, NumpyScorer
+from lir_index.sparse_numpy import Candidates, NumpyEngine, NumpyScorer, Scores
 from lir_index.sparse_rows import Terms, Weights
 
 Engine = Literal["numba", "torch", "numpy"]
 
-Scorer = Callable[[Candidates, Terms, Weights], Float32[np.ndarray, " candidates"]]
+Scorer = Callable[[Candidates, Terms, Weights], Scores]
 """Scores a few documents exactly."""
 
 

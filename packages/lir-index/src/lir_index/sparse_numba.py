@@ -4,11 +4,11 @@ import threading
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt32
+from jaxtyping import Int32, UInt32
 from numba import njit
 
 from lir_index.postings import Rows
-from lir_index.sparse_numpy import Candidates
+from lir_index.sparse_numpy import Candidates, Scores
 from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 
@@ -27,25 +27,48 @@ class NumbaEngine:
 
     def candidates(self, terms: Terms, weights: Weights, k: int, margin: float, allowed: Mask | None) -> Candidates:
         """See :meth:`lir_index.sparse_numpy.NumpyEngine.candidates`."""
-        scores, maxima = self._buffers()
+        return self._find(np.float32, terms, weights, k, margin, allowed)[0]
+
+    def scored_candidates(
+        self, terms: Terms, weights: Weights, k: int, allowed: Mask | None
+    ) -> tuple[Candidates, Scores] | None:
+        """See :meth:`lir_index.sparse_numpy.NumpyEngine.scored_candidates`.
+
+        Adding up in float64, term by term in their order, gives what scoring a document by itself gives. It takes 0.3 ns
+        a posting longer, since there are twice as many bytes to change; a document by itself takes 0.5 us.
+        """
+        indptr = self._postings.indptr
+        if int((indptr[terms + 1] - indptr[terms]).sum()) > 1500 * k:
+            return None
+        # Scores that differ in float64 may be one in float32.
+        margin = float(np.finfo(np.float32).eps)
+        found, scores = self._find(np.float64, terms, weights, k, margin, allowed)
+        return found, scores.astype(np.float32)
+
+    def _find(
+        self, dtype: Any, terms: Terms, weights: Weights, k: int, margin: float, allowed: Mask | None
+    ) -> tuple[Candidates, Any]:
+        scores, maxima = self._buffers(dtype)
         postings = self._postings
-        _add_up(scores, postings.indptr, self._indices, postings.data, terms, weights)
+        _add_up(scores, postings.indptr, self._indices, postings.data, terms, weights.astype(dtype))
         if allowed is not None:
             scores[: len(allowed)][~allowed] = 0
         _maxima(scores, maxima)
         floor = 0.0 if len(maxima) < k else np.partition(maxima, len(maxima) - k)[len(maxima) - k]
-        found = _collect(scores, maxima, np.float32(max(floor * (1 - margin), np.finfo(np.float32).tiny)))
-        if len(found) <= k:
-            return found
+        found = _collect(scores, maxima, dtype(max(floor * (1 - margin), np.finfo(np.float32).tiny)))
         values = scores[found]
-        return found[values >= np.partition(values, len(values) - k)[len(values) - k] * (1 - margin)]
+        if len(found) > k:
+            kept = values >= np.partition(values, len(values) - k)[len(values) - k] * (1 - margin)
+            found, values = found[kept], values[kept]
+        return found, values
 
-    def _buffers(self) -> tuple[Any, Any]:
-        if not hasattr(self._local, "buffers"):
+    def _buffers(self, dtype: Any) -> tuple[Any, Any]:
+        buffers = self._local.__dict__.setdefault("buffers", {})
+        if dtype not in buffers:
             runs = -(-self._num_docs // GROUP)
             # Whole runs: what lies behind the last document stays 0, and is never found.
-            self._local.buffers = np.zeros(runs * GROUP, np.float32), np.zeros(runs, np.float32)
-        return self._local.buffers
+            buffers[dtype] = np.zeros(runs * GROUP, dtype), np.zeros(runs, dtype)
+        return buffers[dtype]
 
 
 class NumbaScorer:
@@ -57,7 +80,7 @@ class NumbaScorer:
         self._dim = dim
         self._local = threading.local()
 
-    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Float32[np.ndarray, " candidates"]:
+    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Scores:
         """See :class:`lir_index.sparse_numpy.NumpyScorer`."""
         if not hasattr(self._local, "query"):
             self._local.query = np.zeros(self._dim)

@@ -9,6 +9,7 @@ from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 
 Candidates = Int64[np.ndarray, " candidates"]
+Scores = Float32[np.ndarray, " candidates"]
 
 
 class NumpyEngine:
@@ -51,6 +52,26 @@ class NumpyEngine:
             scores[~allowed] = 0
         return select(scores, k, margin)
 
+    def scored_candidates(
+        self,
+        terms: Terms,  # noqa: ARG002 - for those that add up in float64
+        weights: Weights,  # noqa: ARG002
+        k: int,  # noqa: ARG002
+        allowed: Mask | None,  # noqa: ARG002
+    ) -> tuple[Candidates, Scores] | None:
+        """Find the candidates together with their exact scores.
+
+        Args:
+            terms: Of one query, all of them.
+            weights: Not negative.
+            k: Number of results wanted.
+            allowed: Which documents may be found; None for all.
+
+        Returns:
+            Positions in rising order, and scores; None where it is faster to score the candidates by themselves.
+        """
+        return None
+
 
 class NumpyScorer:
     """Scores a few documents exactly: summed in float64, in the order of their terms, and rounded once.
@@ -64,7 +85,7 @@ class NumpyScorer:
         self._documents = documents
         self._dim = dim
 
-    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Float32[np.ndarray, " candidates"]:
+    def __call__(self, candidates: Candidates, terms: Terms, weights: Weights) -> Scores:
         """Score documents.
 
         Args:

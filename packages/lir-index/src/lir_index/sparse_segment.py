@@ -13,7 +13,7 @@ from lir_index.embeddings import Batch, Form
 from lir_index.postings import Rows, RowsWriter
 from lir_index.segment import Segment, Space
 from lir_index.sparse_engines import Engine, make_scorer
-from lir_index.sparse_numpy import Candidates
+from lir_index.sparse_numpy import Candidates, Scores
 from lir_index.sparse_rows import Terms, Weights, prepare_rows, rows_of
 from lir_index.top_k import Mask, best
 
@@ -43,7 +43,13 @@ class RescoringSegment(Segment):
         return self.details["least"] >= 0 and not (weights < 0).any()
 
     def rank(
-        self, terms: Terms, weights: Weights, candidates: Candidates | None, k: int, allowed: Mask | None
+        self,
+        terms: Terms,
+        weights: Weights,
+        candidates: Candidates | None,
+        k: int,
+        allowed: Mask | None,
+        scores: Scores | None = None,
     ) -> Ranking:
         """Score candidates exactly, and order the best of them by score and then by document id.
 
@@ -54,6 +60,7 @@ class RescoringSegment(Segment):
                 documents with the smallest ids join them.
             k: Number of results wanted, not more than there are allowed documents.
             allowed: Which documents may be found; None for all.
+            scores: Of the candidates, where they are known exactly.
 
         Returns:
             Positions and scores, best first.
@@ -62,7 +69,9 @@ class RescoringSegment(Segment):
             candidates = np.arange(self.num_docs) if allowed is None else np.flatnonzero(allowed)
         elif len(candidates) < k:
             candidates = np.union1d(candidates, self._first_others(candidates, k - len(candidates), allowed))
-        scores = self.score(candidates, terms, weights)
+            scores = None
+        if scores is None:
+            scores = self.score(candidates, terms, weights)
         order = best(scores, self.doc_ids.ranks[candidates], k)
         # + 0.0 turns a negative zero into zero.
         return candidates[order], scores[order] + np.float32(0)

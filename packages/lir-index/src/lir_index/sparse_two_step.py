@@ -16,7 +16,7 @@ from lir_index.sparse import SparseSegment
 from lir_index.sparse_engines import EngineSearchConfig
 from lir_index.sparse_numpy import Candidates
 from lir_index.sparse_rows import Terms, Weights
-from lir_index.sparse_segment import write_documents
+from lir_index.sparse_segment import Ranking, write_documents
 from lir_index.top_k import Mask
 
 
@@ -93,8 +93,11 @@ class SparseTwoStepSegment(SparseSegment):
         remove_rows(folder, "heaviest")
         return details
 
-    def candidates(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Candidates | None:
-        """See :meth:`SparseSegment.candidates`."""
+    def rank_positive(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Ranking:
+        """See :meth:`SparseSegment.rank_positive`."""
+        return self.rank(terms, weights, self._candidates(terms, weights, k, allowed), k, allowed)
+
+    def _candidates(self, terms: Terms, weights: Weights, k: int, allowed: Mask | None) -> Candidates | None:
         settings = cast("SparseTwoStepSearchConfig", self.search_config)
         count = min(self.num_docs, max(k, settings.candidate_k or max(100, 3 * k)))
         if allowed is not None and np.count_nonzero(allowed) <= count:

@@ -28,8 +28,15 @@ def best(scores: Float32[np.ndarray, " n"], ranks: Int[np.ndarray, " n"], k: int
     if k < len(scores) // 4:
         cut = np.partition(scores, len(scores) - k)[len(scores) - k]
         kept = np.flatnonzero(scores >= cut)
-        return kept[np.lexsort((ranks[kept], -scores[kept]))[:k]]
-    return np.lexsort((ranks, -scores))[:k]
+        return kept[np.argsort(_keys(scores[kept], ranks[kept]))[:k]]
+    return np.argsort(_keys(scores, ranks))[:k]
+
+
+def _keys(scores: Float32[np.ndarray, " n"], ranks: Int[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    """Give numbers in whose order scores fall, and ranks rise where they are equal: sorting these once is faster."""
+    # Read as integers, positive floats have their own order and negative ones the opposite; + 0 makes one zero of two.
+    bits = (scores + np.float32(0)).view(np.int32).astype(np.int64)
+    return (np.where(bits < 0, bits & 0x7FFFFFFF, -bits) << 32) + ranks
 
 
 def floors(scores: Float32[np.ndarray, "q n"], k: int) -> Float32[np.ndarray, " q"]:
