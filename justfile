@@ -38,3 +38,7 @@ types:
 # the files that pin what other libraries compute, each library in an environment of its own
 golden:
     for maker in tests/models/golden/make_*.py; do uv run "$maker"; done
+
+# what is claimed of speed, measured against others: `just bench` lists, `just bench sparse` runs one
+bench *arguments:
+    uv run python -m benchmarks {{ arguments }}

@@ -23,6 +23,13 @@ def test_what_was_written_is_read(tmp_path, doc_ids):
     assert [doc_ids[i] for i in np.argsort(found.ranks)] == sorted(doc_ids)
 
 
+@pytest.mark.parametrize("piece", ["", "é", "\n", "\0", "\r\n", "\U0001f600"])
+def test_many_at_once_are_read_in_the_order_asked_for(tmp_path, piece):
+    doc_ids = [f"{piece}{'x' * (i % 7)}{i}{piece}" for i in range(9000)]
+    order = np.random.default_rng(0).permutation(9000)
+    assert write(tmp_path, doc_ids).at(order) == [doc_ids[i] for i in order]
+
+
 def test_long_common_beginnings_are_told_apart(tmp_path):
     doc_ids = [f"https://example.org/collection/{'x' * 50}/{i % 7}/{i}" for i in range(300)]
     ranks = write(tmp_path, doc_ids).ranks

@@ -5,7 +5,7 @@ from hypothesis.extra import numpy as arrays
 
 from lir_index.top_k import GROUP, best, floors
 
-few_values = st.sampled_from([-1.5, -1.0, 0.0, 1.0, 2.0])
+few_values = st.sampled_from([-np.inf, -1.5, -1.0, -0.0, 0.0, 1e-45, 1.0, 2.0])
 
 
 @given(st.lists(few_values, min_size=1, max_size=40), st.integers(1, 45), st.randoms())
