@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
                 claims += judge(num_docs, k, times)
     about = (
         f"Made-up documents, {options.queries} queries. Of the settings tried, the fastest that finds at least {RECALL:.0%} "
-        "of the exact results; scores of lir are exact, and so are its ties. Milliseconds a query of the processor, medians "
+        "of the exact results; Seismic is built with its own defaults. Milliseconds a query of the processor, medians "
         "of rounds that take turns. " + " ".join(notes)
     )
     columns = ("documents", "k", "search", "settings", "recall", "ms", "x exact")

@@ -2,7 +2,9 @@
 
 A few thousand topics have a vocabulary each; a document draws most of its terms from its topic's and the rest from
 everywhere, frequent terms more often (Zipf), with lognormal weights. A query is about a topic too. Without topics no
-document would be much better than the next, and approximate search would have nothing to go by.
+document would be much better than the next, and approximate search would have nothing to go by. Weights are about as
+concentrated as those of SPLADE: a query's ten heaviest terms carry two thirds of the sum of its weights, a document's
+fifty heaviest three quarters. Flatter weights slow all approximate search down, and Seismic most.
 """
 
 import numpy as np
