@@ -9,6 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from lir_index import (
+    Bm25IndexConfig,
+    Bm25SearchConfig,
     FaissFactoryIndexConfig,
     FaissFlatIndexConfig,
     FaissHNSWIndexConfig,
@@ -44,6 +46,11 @@ def sparse(vectors):
 def one_vector_each(vectors):
     vectors = np.atleast_2d(vectors)
     return vectors, np.ones(len(vectors), dtype=np.int64)
+
+
+def texts(vectors):
+    """A word for each column of a positive value, and one that all texts have."""
+    return [" ".join(["all", *(f"w{i}" for i in np.flatnonzero(row > 0))]) for row in np.atleast_2d(vectors)]
 
 
 @dataclass(frozen=True)
@@ -123,4 +130,5 @@ CASES = {
         is_exact=False,
         needs="seismic",
     ),
+    "bm25": Case(Bm25IndexConfig, Bm25SearchConfig, shape=texts, similarities=("dot",), is_exact=False, needs="bm25s"),
 }

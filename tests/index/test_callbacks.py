@@ -7,6 +7,7 @@ import pytest
 
 lightning = pytest.importorskip("lightning")
 import torch  # noqa: E402
+from scipy.sparse import csr_array  # noqa: E402
 
 from lir_index import (  # noqa: E402
     FaissFlatIndexConfig,
@@ -61,6 +62,12 @@ class Encoder(lightning.LightningModule):
 
     def index_metadata(self):
         return {"model": "m", "fingerprint": "f", "similarity": "dot", "dim": 5} | self.metadata
+
+
+class Sparse(Encoder):
+    def predict_step(self, batch, batch_idx, dataloader_idx=0):
+        dense = super().predict_step(batch, batch_idx, dataloader_idx)
+        return Output(dense.doc_ids, csr_array(dense.doc_embeddings.numpy()))
 
 
 class Data(lightning.LightningDataModule):
@@ -171,6 +178,23 @@ class TestIndexCallback:
         callback = IndexCallback(index_dir, FaissFlatIndexConfig(similarity="l2"))
         with pytest.raises(ArgumentError, match="has the similarity l2, and the model has dot"):
             predict(callback, Encoder(stop_at=0), Data(range(30)))
+
+    def test_a_form_that_the_kind_does_not_take_is_refused_before_encoding(self, index_dir):
+        with pytest.raises(
+            EmbeddingsError, match="torch-dense is built from dense embeddings, not from sparse embeddings"
+        ):
+            predict(
+                IndexCallback(index_dir, TorchDenseIndexConfig()), Encoder(form="sparse", stop_at=0), Data(range(30))
+            )
+
+    def test_without_a_config_the_form_decides_the_kind(self, index_dir):
+        predict(IndexCallback(index_dir), Sparse(form="sparse"), Data(range(30)))
+        assert Index.open(index_dir).kind == "sparse"
+
+    def test_the_aggregation_of_the_model_is_kept(self, index_dir):
+        predict(IndexCallback(index_dir), Encoder(query_aggregation="mean", doc_aggregation="sum"), Data(range(5)))
+        space = Index.open(index_dir).manifest.space
+        assert (space.query_aggregation, space.doc_aggregation) == ("mean", "sum")
 
     def test_queries_are_no_documents(self, index_dir):
         with pytest.raises(EmbeddingsError, match=r"An index is built from documents: .* this Output has none"):

@@ -134,9 +134,11 @@ def test_an_id_that_is_there_is_not_added_again(index):
 
 
 def test_other_embeddings_are_not_added(index):
-    with pytest.raises(EmbeddingsError, match="holds dense embeddings of 4 dimensions, and these are dense of 3"):
+    with pytest.raises(
+        EmbeddingsError, match="holds dense embeddings of 4 dimensions, and these are dense embeddings of 3"
+    ):
         index.add(["new"], np.ones((1, 3)))
-    with pytest.raises(EmbeddingsError, match="and these are multi-vector of 4"):
+    with pytest.raises(EmbeddingsError, match="and these are multi-vector embeddings of 4"):
         index.add(["new"], (np.ones((1, 4)), np.array([1])))
 
 

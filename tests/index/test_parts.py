@@ -211,7 +211,7 @@ class TestAppendRefuses:
 
     def test_another_form_than_before(self, tmp_path):
         write(tmp_path)
-        with pytest.raises(EmbeddingsError, match="These embeddings are sparse, those before are dense"):
+        with pytest.raises(EmbeddingsError, match="These are sparse embeddings, those before are dense embeddings"):
             PartWriter(tmp_path).append(IDS, FORMS["sparse"])
 
     def test_another_dimension_than_the_model_has(self, tmp_path):

@@ -14,5 +14,6 @@ def test_its_python_works(tmp_path, monkeypatch, capsys):
     for block in blocks:
         exec(block, names)
     assert len(blocks) > 0
+    printed = capsys.readouterr().out
     for shown in re.findall(r"print\(.*?\)  # (.*)", "".join(blocks)):
-        assert shown in capsys.readouterr().out
+        assert shown in printed

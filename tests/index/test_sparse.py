@@ -117,7 +117,7 @@ class TestRefuses:
             make_index(["a"], sparse.csr_array([[1.0]]), SparseIndexConfig(similarity="l2"))
 
     def test_dense_embeddings(self, make_index):
-        with pytest.raises(EmbeddingsError, match="sparse is built from sparse embeddings, and the parts hold dense"):
+        with pytest.raises(EmbeddingsError, match="sparse is built from sparse embeddings, not from dense"):
             make_index(["a"], [[1.0]], SparseIndexConfig())
 
     def test_an_engine_that_is_none(self):

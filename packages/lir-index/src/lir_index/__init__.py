@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from lir_index.bm25 import Bm25IndexConfig, Bm25SearchConfig
 from lir_index.build import build
 from lir_index.config import IndexConfig, SearchConfig
 from lir_index.dense import TorchDenseIndexConfig, TorchDenseSearchConfig
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lir_index.callbacks import IndexCallback, SearchCallback
 
 __all__ = [
+    "Bm25IndexConfig",
+    "Bm25SearchConfig",
     "FaissAutoIndexConfig",
     "FaissFactoryIndexConfig",
     "FaissFlatIndexConfig",

@@ -1,11 +1,13 @@
 """From parts and a config to an index of any kind: complete, or as if nothing had happened."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lir_index.config import IndexConfig, Similarity
 from lir_index.documents import truncate
+from lir_index.embeddings import described
 from lir_index.errors import ArgumentError, EmbeddingsError
 from lir_index.index import Index
 from lir_index.kinds import segment_class
@@ -53,26 +55,18 @@ def build(
     parts = Parts(parts_dir)
     config = config.for_size(parts.num_vectors)
     kind = segment_class(config.kind)
-    if parts.form not in kind.forms:
-        raise EmbeddingsError(
-            f"An index of the kind {config.kind} is built from {' or '.join(kind.forms)} embeddings, "
-            f"and the parts hold {parts.form} ones."
-        )
     origin = parts.metadata if metadata is None else Metadata.of(metadata)
     if origin.dim not in (None, parts.dim):
         raise EmbeddingsError(f"The parts hold vectors of {parts.dim} dimensions, not of {origin.dim}.")
+    similarity = check_config(config, replace(origin, form=parts.form))
     documents = truncate(parts, config)
     space = Space(
         parts.form,
         documents.dim,
-        choose_similarity(config, origin),
+        similarity,
         origin.query_aggregation or "sum",
         origin.doc_aggregation or "max",
     )
-    if space.similarity not in kind.similarities:
-        raise ArgumentError(
-            f"An index of the kind {config.kind} compares by {' or '.join(kind.similarities)}, not by {space.similarity}."
-        )
     with changing(folder):
         check_target(folder, overwrite=overwrite)
         segment = write_segment(folder, documents, kind, config, space)
@@ -96,12 +90,39 @@ def build(
     return Index.open(folder)
 
 
-def choose_similarity(config: IndexConfig, metadata: Metadata) -> Similarity:
-    """Take the similarity of the config or of the model, and the dot product where neither has one.
+def check_config(config: IndexConfig, metadata: Metadata) -> Similarity:
+    """Refuse what cannot be built, which may be known before the first document is encoded.
+
+    Args:
+        config: Which kind of index, and its parameters.
+        metadata: What is known of the embeddings.
+
+    Returns:
+        How the index will compare.
 
     Raises:
-        ArgumentError: If the two differ.
+        EmbeddingsError: If the kind does not take the form of the embeddings.
+        ArgumentError: If the kind does not have the similarity, or the model has another.
+        MissingExtraError: If the kind needs a package that is not installed.
     """
+    kind = segment_class(config.for_size(1).kind)
+    if metadata.form is not None and metadata.form not in kind.forms:
+        *others, last = kind.forms
+        taken = " or ".join([*others, described(last)])
+        raise EmbeddingsError(
+            f"An index of the kind {config.kind} is built from {taken}, not from {described(metadata.form)}."
+        )
+    similarity = _choose_similarity(config, metadata)
+    if similarity not in kind.similarities:
+        raise ArgumentError(
+            f"An index of the kind {config.kind} compares by {' or '.join(kind.similarities)}, not by {similarity}."
+        )
+    kind.check_config(config)
+    return similarity
+
+
+def _choose_similarity(config: IndexConfig, metadata: Metadata) -> Similarity:
+    """Take the similarity of the config or of the model, and the dot product where neither has one."""
     if None not in (config.similarity, metadata.similarity) and config.similarity != metadata.similarity:
         raise ArgumentError(
             f"{type(config).__name__} has the similarity {config.similarity}, and the model has {metadata.similarity}.",

@@ -1,8 +1,8 @@
 """Indexing and searching as callbacks of a Lightning trainer, for any module that hands over embeddings.
 
 What they need of a module is the result of its ``predict_step``: an object with ``doc_ids`` and ``doc_embeddings``, or
-with ``query_ids`` and ``query_embeddings``. A module may also have ``index_metadata()``, a mapping with ``model``,
-``fingerprint``, ``similarity`` and ``dim``; and its data module ``documents`` (where the texts are found) and ``names``
+with ``query_ids`` and ``query_embeddings``. A module may also have ``index_metadata()``, a mapping with any of the fields
+of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (where the texts are found) and ``names``
 (of the datasets, for the run files).
 """
 
@@ -19,11 +19,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from lir_index import parts
-from lir_index.build import build, choose_similarity
+from lir_index.build import build, check_config
 from lir_index.config import IndexConfig, SearchConfig
 from lir_index.errors import EmbeddingsError, LirIndexError, RunFileError
-from lir_index.faiss_flat import FaissFlatIndexConfig
 from lir_index.index import Index
+from lir_index.kinds import default_config
 from lir_index.metadata import Metadata
 from lir_index.store import PARTS, check_target
 from lir_index.trec import check_run_path, write_run
@@ -39,7 +39,7 @@ class IndexCallback(Callback):
 
     Args:
         index_dir: Folder of the index.
-        index_config: Which kind of index to build.
+        index_config: Which kind of index to build; None for an exact one that takes what the module makes.
         overwrite: Whether an index in that folder may be replaced; it stays until the new one is complete.
         keep_parts: Whether to keep the embeddings, in the folder ``parts``, so that another index can be built from
             them without encoding again.
@@ -52,7 +52,7 @@ class IndexCallback(Callback):
     def __init__(
         self,
         index_dir: str | Path,
-        index_config: IndexConfig = FaissFlatIndexConfig(),  # noqa: B008 - frozen
+        index_config: IndexConfig | None = None,
         overwrite: bool = False,
         keep_parts: bool = False,
     ) -> None:
@@ -61,6 +61,7 @@ class IndexCallback(Callback):
         self.index_config = index_config
         self.overwrite = overwrite
         self.keep_parts = keep_parts
+        self._config: IndexConfig | None = None
         self._metadata: Metadata | None = None
         self._writer: parts.PartWriter | None = None
         self._has_ended = True
@@ -92,7 +93,8 @@ class IndexCallback(Callback):
             return
         check_target(self.index_dir, overwrite=self.overwrite)
         self._metadata = _metadata_of(trainer, pl_module)
-        choose_similarity(self.index_config, self._metadata)
+        self._config = self.index_config or default_config(self._metadata.form)
+        check_config(self._config, self._metadata)
         self._has_ended = False
         self.num_docs_done(trainer.global_rank, trainer.world_size)
 
@@ -120,14 +122,14 @@ class IndexCallback(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Build the index, in the first process."""
-        if self._writer is None:
+        if self._writer is None or self._config is None:
             return
         self._has_ended = True
         self._writer.close()
         self._writer = None
         trainer.strategy.barrier("all parts are written")
         if trainer.is_global_zero:
-            build(self.parts_dir, self.index_dir, self.index_config, metadata=self._metadata, overwrite=self.overwrite)
+            build(self.parts_dir, self.index_dir, self._config, metadata=self._metadata, overwrite=self.overwrite)
             if self.keep_parts:
                 parts.mark_kept(self.parts_dir)
             else:

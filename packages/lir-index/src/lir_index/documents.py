@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
 from lir_index.config import IndexConfig, Similarity
-from lir_index.embeddings import Batch, Form, as_batch, first_not_finite
+from lir_index.embeddings import Batch, Form, as_batch, described, first_not_finite
 from lir_index.errors import DocumentIdError, EmbeddingsError
 from lir_index.similarity import prepare
 
@@ -150,6 +150,32 @@ class StoredDocuments:
                     yield self._catalogue.at(positions), batch
 
 
+class JoinedDocuments:
+    """Texts behind other texts.
+
+    Args:
+        pieces: Documents whose form is text.
+    """
+
+    form: Form = "text"
+    dim = 0
+    is_prepared = True
+
+    def __init__(self, *pieces: Documents) -> None:
+        self._pieces = pieces
+        self.num_docs = sum(documents.num_docs for documents in pieces)
+
+    def doc_ids(self) -> Iterator[Sequence[str]]:
+        """See :class:`Documents`."""
+        for documents in self._pieces:
+            yield from documents.doc_ids()
+
+    def __iter__(self) -> Iterator[tuple[Sequence[str], Batch]]:
+        """See :class:`Documents`."""
+        for documents in self._pieces:
+            yield from documents
+
+
 def prepared(
     documents: Documents, similarity: Similarity
 ) -> Iterator[tuple[Float32[np.ndarray, "n dim"], Float64[np.ndarray, " n"]]]:
@@ -193,7 +219,8 @@ def check_documents(doc_ids: Sequence[str], embeddings: object) -> tuple[list[st
     batch = as_batch(embeddings)
     doc_ids = [str(doc_id) if isinstance(doc_id, np.str_) else doc_id for doc_id in doc_ids]
     if len(doc_ids) != len(batch):
-        raise EmbeddingsError(f"There are {len(doc_ids)} document ids and {len(batch)} embeddings.")
+        things = "texts" if batch.form == "text" else "embeddings"
+        raise EmbeddingsError(f"There are {len(doc_ids)} document ids and {len(batch)} {things}.")
     for doc_id in doc_ids:
         if not isinstance(doc_id, str) or not doc_id:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DocumentIdError(f"A document id is a text that is not empty; this one is {doc_id!r}.")
@@ -210,6 +237,6 @@ def check_fit(form: Form | None, dim: int | None, batch: Batch) -> None:
         EmbeddingsError: If they differ.
     """
     if form not in (None, batch.form):
-        raise EmbeddingsError(f"These embeddings are {batch.form}, those before are {form}.")
+        raise EmbeddingsError(f"These are {described(batch.form)}, those before are {described(str(form))}.")
     if dim not in (None, batch.dim):
         raise EmbeddingsError(f"These embeddings have {batch.dim} dimensions, {dim} are expected.")

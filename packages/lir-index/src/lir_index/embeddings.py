@@ -1,6 +1,6 @@
-"""The three forms that embeddings take: dense, sparse, multi-vector.
+"""The forms that embeddings take: dense, sparse, multi-vector; and texts, for what is searched without an encoder.
 
-Whatever an encoder hands over becomes a :class:`Batch`: named numpy arrays and the form's name. Parts store exactly
+Whatever is handed over becomes a :class:`Batch`: named numpy arrays and the form's name. Parts store exactly
 these arrays, so that a new form is one more row here and nothing elsewhere.
 
 =============  =========================================  ==================================================
@@ -10,6 +10,7 @@ dense          array ``[n, dim]``                         ``embeddings [n, dim]`
 sparse         ``scipy.sparse`` matrix ``[n, dim]`` or    ``data [nnz]``, ``indices [nnz]``, ``indptr [n + 1]``
                torch CSR tensor
 multi-vector   packed ``(vectors, lengths)``              ``vectors [sum(lengths), dim]``, ``lengths [n]``
+text           sequence of strings                          ``text [sum(lengths)]``, the bytes of UTF-8; ``lengths [n]``
 =============  =========================================  ==================================================
 """
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from lir_index.errors import EmbeddingsError
 
-Form = Literal["dense", "sparse", "multi-vector"]
+Form = Literal["dense", "sparse", "multi-vector", "text"]
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -31,9 +32,9 @@ class Batch:
     """Embeddings of ``n`` documents or queries, as named arrays.
 
     Args:
-        form: Which of the three forms.
+        form: Which of the forms.
         arrays: As in the table of this module; values are float32 or float16.
-        dim: Components of a vector; of sparse embeddings, the size of the vocabulary.
+        dim: Components of a vector; of sparse embeddings, the size of the vocabulary; of texts, 0.
     """
 
     form: Form
@@ -55,6 +56,11 @@ class Batch:
         """The array that holds the components."""
         return self.arrays[_VALUES[self.form]]
 
+    def texts(self) -> list[str]:
+        """The strings, where the form is text."""
+        data, ends = self.arrays["text"].tobytes(), np.cumsum(self.arrays["lengths"]).tolist()
+        return [str(data[start:end], "utf-8") for start, end in zip([0, *ends], ends, strict=False)]
+
     def rows(self, start: int, stop: int) -> "Batch":
         """The embeddings from ``start`` up to ``stop``, without a copy where the form allows it."""
         if self.form == "dense":
@@ -66,8 +72,8 @@ class Batch:
             arrays["indptr"] = indptr - indptr[0]
         else:
             ends = np.concatenate([[0], np.cumsum(self.arrays["lengths"])])
-            arrays = {"vectors": self.arrays["vectors"][ends[start] : ends[stop]]}
-            arrays["lengths"] = self.arrays["lengths"][start:stop]
+            name = _VALUES[self.form]
+            arrays = {name: self.arrays[name][ends[start] : ends[stop]], "lengths": self.arrays["lengths"][start:stop]}
         return Batch(self.form, arrays, self.dim)
 
     def take(self, places: npt.NDArray[np.integer]) -> "Batch":
@@ -81,7 +87,8 @@ class Batch:
             arrays = {name: self.arrays[name][rows] for name in ("data", "indices")}
             arrays["indptr"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         else:
-            arrays = {"vectors": self.arrays["vectors"][rows], "lengths": lengths}
+            name = _VALUES[self.form]
+            arrays = {name: self.arrays[name][rows], "lengths": lengths}
         return Batch(self.form, arrays, self.dim)
 
     def truncated(self, dim: int) -> "Batch":
@@ -97,7 +104,14 @@ class Batch:
         return int(np.searchsorted(ends, position, side="right"))
 
 
-_VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors"}
+_VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors", "text": "text"}
+
+
+def described(form: str, dim: int | None = None) -> str:
+    """Say in words what embeddings are: "dense embeddings of 384 dimensions", or "texts"."""
+    if form == "text":
+        return "texts"
+    return f"{form} embeddings" if dim is None else f"{form} embeddings of {dim} dimensions"
 
 
 def as_batch(embeddings: object) -> Batch:
@@ -115,6 +129,8 @@ def as_batch(embeddings: object) -> Batch:
     """
     if isinstance(embeddings, Batch):
         return embeddings
+    if isinstance(embeddings, list | tuple) and _are_texts(cast("Sequence[object]", embeddings)):
+        return _text(cast("Sequence[str]", embeddings))
     if isinstance(embeddings, tuple):
         return _multi_vector(cast("tuple[object, ...]", embeddings))
     given = cast("Any", embeddings)
@@ -124,6 +140,8 @@ def as_batch(embeddings: object) -> Batch:
         csr = given.tocsr()
         return _sparse(csr.data, csr.indices, csr.indptr, csr.shape[1])
     array = _as_array(given)
+    if array.ndim == 1 and array.dtype.kind in "UO":
+        return _text(array.tolist())
     if array.ndim != 2:
         raise EmbeddingsError(f"Dense embeddings are an array [n, dim]; this one has the shape {list(array.shape)}.")
     array = _as_floats(array)
@@ -149,6 +167,8 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 
 def first_not_finite(batch: Batch) -> tuple[int, float] | None:
     """Position and value of the first embedding that holds a NaN or an infinity; None where all are finite."""
+    if batch.form == "text":
+        return None
     values = batch.values
     # One sum tells in most cases: it is finite only if every value is, and it needs no array of booleans.
     with np.errstate(invalid="ignore"):
@@ -156,6 +176,24 @@ def first_not_finite(batch: Batch) -> tuple[int, float] | None:
             return None
     bad = ~np.isfinite(values)
     return batch.row_of_value(int(np.nonzero(bad)[0][0])), float(values[bad][0])
+
+
+def _are_texts(given: Sequence[object]) -> bool:
+    # Only texts come in a list that may be empty: an empty array of embeddings has a dimension.
+    return isinstance(given[0], str) if given else isinstance(given, list)
+
+
+def _text(texts: Sequence[str]) -> Batch:
+    for place, text in enumerate(texts, start=1):
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise EmbeddingsError(f"Texts are strings; number {place} of {len(texts)} is {text!r}.")
+    # Half of a surrogate pair has no UTF-8. It is no letter, as the question mark in its place is none.
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    arrays = {
+        "text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        "lengths": np.array([len(data) for data in encoded], dtype=np.int64),
+    }
+    return Batch("text", arrays, 0)
 
 
 def _sparse(data: object, indices: object, indptr: object, dim: int) -> Batch:

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 
 from lir_index.catalogue import Catalogue
 from lir_index.config import SearchConfig, Similarity, check_k
-from lir_index.documents import Documents, GivenDocuments, StoredDocuments, truncate
-from lir_index.embeddings import Batch, as_batch, first_not_finite
+from lir_index.documents import Documents, GivenDocuments, JoinedDocuments, StoredDocuments, truncate
+from lir_index.embeddings import Batch, Form, as_batch, described, first_not_finite
 from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, EmbeddingsError, OtherModelError
 from lir_index.integrity import check_files
 from lir_index.kinds import segment_class
@@ -128,7 +128,8 @@ class Index:
         """Find the best documents for each query.
 
         Args:
-            embeddings: The queries' embeddings, in the index's form; of dense ones ``[n, dim]``, or ``[dim]`` for one.
+            embeddings: The queries' embeddings, in the index's form; of dense ones ``[n, dim]``, or ``[dim]`` for one. Of
+                a kind that holds texts, the queries themselves, or one query.
             k: Number of documents for each query; None takes the search config's.
             allowed: Restricts the search to these documents: their ids (those that the index does not hold are passed
                 over), or one boolean for each document of the index.
@@ -169,7 +170,7 @@ class Index:
 
         Args:
             doc_ids: One id for each document.
-            embeddings: Their embeddings, of the index's form and dimension.
+            embeddings: Their embeddings, of the index's form and dimension; or their texts.
 
         Raises:
             EmbeddingsError: If the embeddings are of another form or dimension, or hold a NaN or an infinity.
@@ -198,8 +199,8 @@ class Index:
             told = self.manifest
             if (documents.form, documents.dim) != (told.form, told.embedding_dim):
                 raise EmbeddingsError(
-                    f"The index holds {told.form} embeddings of {told.embedding_dim} dimensions, "
-                    f"and these are {documents.form} of {documents.dim}."
+                    f"The index holds {described(told.form, told.embedding_dim)}, "
+                    f"and these are {described(documents.form, documents.dim)}."
                 )
             for doc_ids in documents.doc_ids():
                 known = self.doc_ids.positions(doc_ids)
@@ -209,9 +210,14 @@ class Index:
                         hint="Delete the document first, and add its new version then.",
                     )
             kind = segment_class(told.kind)
-            config = kind.config_class(**told.parameters)
+            config, num_docs = kind.config_class(**told.parameters), told.num_docs + documents.num_docs
+            if kind.scores_by_collection:
+                everything = JoinedDocuments(StoredDocuments(self._segments, self.doc_ids, told.space), documents)
+                entry = write_segment(self.path, everything, kind, config, told.space)
+                self._commit(segments=(entry,), deleted=None, num_docs=num_docs)
+                return
             entry = write_segment(self.path, truncate(documents, config), kind, config, told.space, self._segments[0])
-            self._commit(segments=(*told.segments, entry), num_docs=told.num_docs + documents.num_docs)
+            self._commit(segments=(*told.segments, entry), num_docs=num_docs)
 
     def delete(self, doc_ids: Collection[str]) -> int:
         """Delete documents: they are found no more. Their space is given back by :meth:`compact`.
@@ -271,10 +277,17 @@ class Index:
                 never fits.
 
         Raises:
-            EmbeddingsError: If the dimensions differ.
+            EmbeddingsError: If forms or dimensions differ.
             OtherModelError: If fingerprint or similarity differ, and that is not allowed.
         """
         told = self.manifest
+        # A dense vector is a multi-vector embedding of one vector.
+        if model.form not in (None, told.form) and (model.form, told.form) != ("dense", "multi-vector"):
+            searched = "the queries themselves, without a model" if told.form == "text" else "the model that built it"
+            raise EmbeddingsError(
+                f"The index in '{self.path}' holds {described(told.form)}, and the queries are {described(model.form)}.",
+                hint=f"Search it with {searched}.",
+            )
         if model.dim is not None and model.dim != told.embedding_dim:
             raise EmbeddingsError(self._other_dim(model.dim))
         if allow_other_model:
@@ -336,8 +349,13 @@ class Index:
         return self.manifest.kind
 
     @property
+    def form(self) -> Form:
+        """What it is searched with: dense, sparse or multi-vector embeddings, or text."""
+        return self.manifest.form
+
+    @property
     def dim(self) -> int:
-        """Components of a vector."""
+        """Components of a vector; of texts, 0."""
         return self.manifest.dim
 
     @property
@@ -352,14 +370,18 @@ class Index:
         return {"model": told.model, "fingerprint": told.fingerprint, "documents": told.documents}
 
     def _check_queries(self, embeddings: object) -> Batch:
-        if getattr(embeddings, "ndim", 2) == 1:
+        if isinstance(embeddings, str):
+            embeddings = [embeddings]
+        elif getattr(embeddings, "ndim", 2) == 1 and self.form != "text":
             embeddings = cast("Any", embeddings)[None]
         queries = as_batch(embeddings)
         told = self.manifest
         if (queries.form, told.form) == ("dense", "multi-vector"):
             queries = as_batch((queries.values, np.ones(len(queries), dtype=np.int64)))
         if queries.form != told.form:
-            raise EmbeddingsError(f"The index holds {told.form} embeddings, and the queries' are {queries.form}.")
+            raise EmbeddingsError(
+                f"The index holds {described(told.form)}, and the queries are {described(queries.form)}."
+            )
         if queries.dim != told.embedding_dim:
             raise EmbeddingsError(self._other_dim(queries.dim))
         if queries.form == "multi-vector" and not queries.arrays["lengths"].all():

@@ -18,6 +18,7 @@ class Metadata:
         documents: Where the documents' texts are found again: an id or a path.
         similarity: How the model compares a query and a document.
         dim: Components of each vector.
+        form: What embeddings are: dense, sparse, multi-vector, or text; a model may make others, which no kind takes.
         query_aggregation: How the values of a query's vectors become one score, where it has several: sum is ColBERT's.
         doc_aggregation: How a query vector's similarities with a document's vectors become one value: max is ColBERT's.
     """
@@ -27,6 +28,7 @@ class Metadata:
     documents: str | None = None
     similarity: Similarity | None = None
     dim: int | None = None
+    form: str | None = None
     query_aggregation: Aggregation | None = None
     doc_aggregation: Aggregation | None = None
 

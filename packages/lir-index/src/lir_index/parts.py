@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from lir_index.doc_ids import pack, unpack
 from lir_index.documents import check_documents, check_fit
-from lir_index.embeddings import Batch, Form, concatenate
+from lir_index.embeddings import Batch, Form, concatenate, described
 from lir_index.errors import EmbeddingsError, PartsError, StorageError
 from lir_index.metadata import Metadata
 from lir_index.storage import naming, replacing
@@ -40,7 +40,7 @@ class PartWriter:
         parts_dir: Folder for the parts of all ranks; made where it is missing.
         rank: Which process this is, from 0.
         world_size: Number of processes that write parts into this folder.
-        metadata: Where the embeddings come from: any of ``model``, ``fingerprint``, ``documents``, ``similarity``, ``dim``.
+        metadata: Where the embeddings come from: any of the fields of :class:`lir_index.metadata.Metadata`.
         max_bytes: A part is written when its embeddings have about this many bytes.
 
     Raises:
@@ -90,7 +90,8 @@ class PartWriter:
 
         Args:
             doc_ids: One id for each document.
-            embeddings: Dense ``[n, dim]``, a scipy sparse matrix or torch CSR tensor, or packed ``(vectors, lengths)``.
+            embeddings: Dense ``[n, dim]``, a scipy sparse matrix or torch CSR tensor, packed ``(vectors, lengths)``, or
+                the texts themselves, for a kind that needs no encoder.
 
         Raises:
             EmbeddingsError: If the embeddings are of another form or dimension than those before, differ in number
@@ -170,12 +171,12 @@ class Parts:
             raise PartsError(f"The parts in '{folder}' hold no document, and an index needs at least one.")
         kinds = sorted({(part.form, part.dim) for part in self._parts})
         if len(kinds) > 1:
-            seen = " and ".join(f"{form} of {dim} dimensions" for form, dim in kinds)
-            raise EmbeddingsError(f"The ranks wrote embeddings that do not fit together: {seen}.")
+            seen = " and ".join(described(form, dim) for form, dim in kinds)
+            raise EmbeddingsError(f"The ranks wrote what does not fit together: {seen}.")
         self.metadata: Metadata = run.metadata
         """Where the embeddings come from."""
         self.form: Form = self._parts[0].form
-        """Which of the three forms the embeddings have."""
+        """Which of the forms the embeddings have."""
         self.dim: int = self._parts[0].dim
         """Components of a vector."""
         self.num_docs: int = sum(part.num_docs for part in self._parts)
@@ -291,6 +292,7 @@ _words = {
     "documents": "the documents",
     "similarity": "the similarity",
     "dim": "the dimension",
+    "form": "the form",
     "query_aggregation": "the aggregation of query vectors",
     "doc_aggregation": "the aggregation of document vectors",
     "world_size": "the number of processes",

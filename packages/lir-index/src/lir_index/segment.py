@@ -25,8 +25,8 @@ class Space:
     """What embeddings are like, and how two of them are compared.
 
     Args:
-        form: Dense, sparse, multi-vector, ….
-        dim: Components of a vector.
+        form: Dense, sparse, multi-vector or text.
+        dim: Components of a vector; of texts, 0.
         similarity: How two vectors are compared.
         query_aggregation: How the values of a query's vectors become one score: sum, mean or max.
         doc_aggregation: How a query vector's similarities with a document's vectors become one value.
@@ -48,6 +48,7 @@ class Segment(ABC):
         similarities: The similarities that it searches by.
         config_class: How it is built.
         search_config_class: How it is searched.
+        scores_by_collection: Whether a score depends on all documents of the index; an addition rewrites the index then.
     """
 
     kind: ClassVar[str]
@@ -55,6 +56,7 @@ class Segment(ABC):
     similarities: ClassVar[tuple[Similarity, ...]] = ("dot", "cosine", "l2")
     config_class: ClassVar[type[IndexConfig]]
     search_config_class: ClassVar[type[SearchConfig]]
+    scores_by_collection: ClassVar[bool] = False
 
     def __init__(
         self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
@@ -67,6 +69,15 @@ class Segment(ABC):
         self.doc_ids = DocIds(folder)
         if len(self.doc_ids) != num_docs:
             raise DamagedIndexError(f"'{folder}' is damaged: it has {len(self.doc_ids)} document ids, not {num_docs}.")
+
+    @classmethod  # noqa: B027 - most kinds can always be built
+    def check_config(cls, config: IndexConfig) -> None:
+        """Refuse, before the first document is read, what cannot be built here.
+
+        Raises:
+            MissingExtraError: If a package that the kind needs is not installed.
+            ArgumentError: If that package does not have what the config names.
+        """
 
     @classmethod
     def dtype(cls, config: IndexConfig) -> str:  # noqa: ARG003 - heirs look at it
