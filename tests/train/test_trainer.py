@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 
-from lir_data import DocDataset, RunDataset, TupleDataset, read_run
+from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset, read_run
 from lir_data.errors import UnknownIdError, UnknownMeasureError
 from lir_models import (
     BiEncoderConfig,
@@ -28,6 +29,7 @@ from lir_train import (
     RankNet,
     ReRankCallback,
     SupervisedMarginMSE,
+    TextModule,
 )
 from lir_train.errors import LirTrainError
 
@@ -271,3 +273,35 @@ def test_fitting_needs_a_loss(backbone: Path, collection: Path) -> None:
         trainer(max_steps=1).fit(
             BiEncoderModule(str(backbone)), LightningIRDataModule(train_dataset=run_dataset(collection, targets="rank"))
         )
+
+
+def test_an_index_is_told_what_the_model_makes(backbone: Path) -> None:
+    told = BiEncoderModule(
+        str(backbone), ColConfig(embedding_dim=8, query_aggregation_function="mean")
+    ).index_metadata()
+    assert (told["form"], told["query_aggregation"], told["doc_aggregation"]) == ("multi-vector", "mean", "max")
+
+
+@pytest.mark.parametrize(("dataset", "file"), [(DocDataset, "docs.tsv"), (QueryDataset, "queries.tsv")])
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_without_a_model_texts_are_handed_over_as_they_are(
+    collection: Path, dataset: type, file: str, num_workers: int
+) -> None:
+    data = LightningIRDataModule(
+        inference_datasets=[dataset(str(collection / file))], inference_batch_size=4, num_workers=num_workers
+    )
+    outputs = []
+    keep = Callback()
+    keep.on_predict_batch_end = lambda trainer, module, output, *_: outputs.append(vars(output))
+    trainer(callbacks=[keep]).predict(TextModule(), data, return_predictions=False)
+    pairs = [pair for ids, texts in map(dict.values, outputs) for pair in zip(ids, texts, strict=True)]
+    assert len(outputs) == 3
+    assert pairs == [tuple(line.split("\t")) for line in (collection / file).read_text().splitlines()]
+
+
+def test_without_a_model_nothing_is_re_ranked_or_trained(collection: Path) -> None:
+    data = LightningIRDataModule(inference_datasets=[run_dataset(collection)])
+    with pytest.raises(LirTrainError, match="A TextModule has no model, so it scores no rankings"):
+        trainer().re_rank(TextModule(), data)
+    with pytest.raises(LirTrainError, match="A TextModule has no model, so there is nothing to train"):
+        trainer(max_steps=1).fit(TextModule(), LightningIRDataModule(train_dataset=run_dataset(collection)))

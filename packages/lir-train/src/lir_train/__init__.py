@@ -12,6 +12,7 @@ from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import LirTrainError
 from lir_train.losses import InBatchCrossEntropy, KLDivergence, LossFunction, LossInput, RankNet, SupervisedMarginMSE
 from lir_train.module import LightningIRModule
+from lir_train.text_module import TextModule
 from lir_train.trainer import LightningIRTrainer
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "RankNet",
     "ReRankCallback",
     "SupervisedMarginMSE",
+    "TextModule",
 ]

@@ -52,18 +52,18 @@ class _StaysOnCpu:
 
 @dataclass(frozen=True)
 class DocBatch(_StaysOnCpu):
-    """Documents to be embedded."""
+    """Documents to be embedded; or, without a model, to be handed over."""
 
     doc_ids: Sequence[str]
-    docs: Sequence[TokenizedText]
+    docs: Sequence[TokenizedText] | Sequence[str]
 
 
 @dataclass(frozen=True)
 class QueryBatch(_StaysOnCpu):
-    """Queries to be embedded."""
+    """Queries to be embedded; or, without a model, to be handed over."""
 
     query_ids: Sequence[str]
-    queries: Sequence[TokenizedText]
+    queries: Sequence[TokenizedText] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RankBatch(_StaysOnCpu):
 
 @dataclass(frozen=True)
 class EmbeddedDocs:
-    """Documents' ids and embeddings, as `encode_document` gives them."""
+    """Documents' ids and embeddings, as `encode_document` gives them; or texts."""
 
     doc_ids: Sequence[str]
     doc_embeddings: Any
@@ -86,7 +86,7 @@ class EmbeddedDocs:
 
 @dataclass(frozen=True)
 class EmbeddedQueries:
-    """Queries' ids and embeddings, as `encode_query` gives them."""
+    """Queries' ids and embeddings, as `encode_query` gives them; or texts."""
 
     query_ids: Sequence[str]
     query_embeddings: Any

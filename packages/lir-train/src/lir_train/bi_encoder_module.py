@@ -50,6 +50,9 @@ class BiEncoderModule(LightningIRModule):
             "fingerprint": model.fingerprint,
             "similarity": model.config.similarity_function,
             "dim": model.dim,
+            "form": model.form,
+            "query_aggregation": model.config.query_aggregation_function,
+            "doc_aggregation": model.config.doc_aggregation_function,
         }
 
     def loss_input(self, batch: TrainBatch) -> LossInput:
