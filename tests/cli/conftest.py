@@ -41,6 +41,12 @@ def backbone(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., 
 
 
 @pytest.fixture(scope="session")
+def masked_lm(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
+    """A backbone with a masked-language-model head."""
+    return tiny_bert(tmp_path_factory.mktemp("models") / "masked-lm", "BertForMaskedLM", words=WORDS)
+
+
+@pytest.fixture(scope="session")
 def classifier(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Callable[..., Path]) -> Path:
     """A cross-encoder."""
     folder = tmp_path_factory.mktemp("models") / "classifier"

@@ -20,7 +20,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom lir_cli.main import main\n"
         f"try:\n    main({[*words, '--help']})\nexcept SystemExit as leaving:\n    assert not leaving.code\n"
-        "heavy = {'torch', 'transformers', 'lightning', 'faiss', 'lir_models', 'lir_data', 'lir_index', 'lir_train'}\n"
+        "heavy = {'torch', 'transformers', 'lightning', 'faiss', 'bm25s', 'scipy', 'lir_models', 'lir_data', 'lir_train'}\n"
+        f"heavy |= {set() if 'index' in words else {'lir_index'}}\n"  # whose kinds the help of 'index' lists
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -128,6 +129,76 @@ MISTAKES = {
     ),
     "model output exists": (["train", "--config", "train.yaml", "--output", "idx"], 2, "'idx' exists already."),
     "no such model": (["score", "--model", "./nowhere", "a", "b"], 1, "There is no folder './nowhere'."),
+    "unknown kind of index": (
+        ["index", "--model", "x", "--docs", "docs.tsv", "--index", "i", "--type", "faiss-flt"],
+        2,
+        "There is no index kind 'faiss-flt'. Did you mean 'faiss-flat'?",
+    ),
+    "a kind of another form": (
+        ["index", "--model", "BACKBONE", "--docs", "docs.tsv", "--index", "i", "--type", "sparse"],
+        1,
+        "An index of the kind sparse is built from sparse embeddings, not from dense embeddings.",
+    ),
+    "a model for an index of texts": (
+        ["index", "--model", "./nowhere", "--docs", "docs.tsv", "--index", "i", "--type", "bm25"],
+        2,
+        "An index of the kind bm25 is built from the texts themselves, without a model; './nowhere' is named.",
+    ),
+    "a module for an index of texts": (
+        ["index", "--config", "bm25.yaml", "--docs", "docs.tsv", "--index", "i"],
+        2,
+        "An index of the kind bm25 is built from the texts themselves, without a model; 'BiEncoderModule' is named.",
+    ),
+    "a model to search an index of texts": (
+        ["search", "--model", "./nowhere", "--index", "bm25", "--queries", "queries.tsv", "-k", "1"],
+        2,
+        "The index in 'bm25' is searched with the texts themselves, without a model; './nowhere' is named.",
+    ),
+    "a model to ask an index of texts": (
+        ["search", "--model", "./nowhere", "--index", "bm25", "red", "-k", "1"],
+        2,
+        "The index in 'bm25' is searched with the texts themselves, without a model; './nowhere' is named.",
+    ),
+    "no model for an index of embeddings": (
+        ["index", "--docs", "docs.tsv", "--index", "i", "--type", "faiss-hnsw"],
+        2,
+        "--model is missing, or 'model' in a configuration",
+    ),
+    "no model to train": (
+        ["train", "--config", "train.yaml", "--model.class_path", "TextModule", "--model.init_args", "{}"],
+        2,
+        "A TextModule has no model, so it neither trains nor re-ranks.",
+    ),
+    "a stemmer that does not exist": (
+        [
+            "index",
+            "--docs",
+            "docs.tsv",
+            "--index",
+            "i",
+            "--type",
+            "bm25",
+            "--trainer.callbacks.0.index_config.stemmer",
+            "englisch",
+        ],
+        1,
+        "PyStemmer has no stemmer 'englisch'. Did you mean 'english'?",
+    ),
+    "a method that does not exist": (
+        [
+            "index",
+            "--docs",
+            "docs.tsv",
+            "--index",
+            "i",
+            "--type",
+            "bm25",
+            "--trainer.callbacks.0.index_config.method",
+            "lucen",
+        ],
+        2,
+        "'atire', 'bm25l' or 'bm25+'. Did you mean 'lucene'?",
+    ),
     "no index": (["search", "--index", "nowhere", "red"], 1, "There is no index in 'nowhere'"),
     "unknown flag": (["index", "--modle", "x"], 2, "There is no option '--modle' here. Did you mean '--model'?"),
     "missing flag": (["index", "--model", "BACKBONE", "--docs", "docs.tsv"], 2, "--index is missing"),
@@ -254,8 +325,13 @@ def mistakes(lir: Lir, collection: Path, backbone: Path) -> Path:
     Path("class.yaml").write_text(model % "BiEncoderModul" + data % "dataset")
     Path("top.yaml").write_text("modle: {}\n")
     Path("data.yaml").write_text(data % "dataset")
+    Path("bm25.yaml").write_text(
+        "trainer: {callbacks: {class_path: IndexCallback, init_args: {index_config: {class_path: Bm25IndexConfig}}}}\n"
+        "model: {class_path: BiEncoderModule}\n"
+    )
     Path("first.trec.tsv").write_text("q0 Q0 d0 1 1 x\n")
     assert lir("index", "--model", backbone, "--docs", "docs.tsv", "--index", "idx").code == 0
+    assert lir("index", "--type", "bm25", "--docs", "docs.tsv", "--index", "bm25").code == 0
     return collection
 
 

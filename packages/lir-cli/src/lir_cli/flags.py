@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lir_cli.errors import SettingsError
-from lir_cli.settings import Mapped, apply_overrides, read_yaml
+from lir_cli.settings import Mapped, apply_overrides, read_yaml, short_name
 
 
 def start(ctx: click.Context, configs: tuple[str, ...]) -> Mapped:
@@ -55,16 +55,21 @@ def callback(settings: Mapped, name: str, arguments: Mapped, needs: Mapping[str,
     callbacks = trainer.get("callbacks") or []
     callbacks = list(callbacks) if isinstance(callbacks, list) else [callbacks]
     for place, item in enumerate(callbacks):
-        if str(item.get("class_path", "")).rpartition(".")[2] == name:
+        if short_name(item) == name:
             callbacks[place] = {**item, "init_args": {**(item.get("init_args") or {}), **arguments}}
             break
     else:
         callbacks.append({"class_path": name, "init_args": arguments})
-    made = next(item for item in callbacks if str(item["class_path"]).rpartition(".")[2] == name)
+    settings = {**settings, "trainer": {**trainer, "callbacks": callbacks}}
     for argument, flag in needs.items():
-        if argument not in made["init_args"]:
+        if argument not in callback_arguments(settings, name):
             raise SettingsError(f"{flag} is missing, or {argument} of the {name} in the configuration.")
-    return {**settings, "trainer": {**trainer, "callbacks": callbacks}}
+    return settings
+
+
+def callback_arguments(settings: Mapped, name: str) -> Mapped:
+    """Return the arguments of the callback of a class, which is there."""
+    return next(item["init_args"] for item in settings["trainer"]["callbacks"] if short_name(item) == name)
 
 
 def finish(ctx: click.Context, settings: Mapped, stage: str, data_flag: str) -> Any:

@@ -75,7 +75,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 def cli(debug: bool) -> None:
-    r"""Fine-tune, index, search and re-rank with transformer language models.
+    """Fine-tune, index, search and re-rank with transformer language models.
 
     \b
     Example:

@@ -11,7 +11,7 @@ from lir_cli.output import quiet_libraries
 from lir_cli.progress import ProgressCallback
 from lir_cli.settings import Mapped, check_arguments, resolve_classes, short_name
 from lir_models import detect
-from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer
+from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer, TextModule
 
 
 class Pipeline:
@@ -30,7 +30,7 @@ class Pipeline:
                 raise SettingsError(f"The configuration has no '{key}'.")
         settings = {key: resolve_classes(value, key) for key, value in settings.items()}
         trainer = _trainer_settings(settings.get("trainer") or {}, stage)
-        self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule))
+        self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule, TextModule))
         self._optimizer = self._scheduler = None
         if settings.get("optimizer"):
             self._optimizer = blueprint(settings["optimizer"], "optimizer", (Optimizer,), skip="params")
@@ -56,6 +56,10 @@ class Pipeline:
     def _check_model(self, settings: Mapped) -> None:
         """Find what is wrong with the model from its small files."""
         arguments = settings.get("init_args", {})
+        if short_name(settings) == "TextModule":
+            if self.stage in ("fit", "re_rank"):
+                raise SettingsError("A TextModule has no model, so it neither trains nor re-ranks.")
+            return
         name = arguments.get("model_name_or_path")
         if name is None:
             raise SettingsError("There is no model: name one by --model, or as model.init_args.model_name_or_path.")

@@ -57,6 +57,11 @@ def default_config(form: str | None) -> "IndexConfig":
     return config_class(kind if kind in KINDS else "faiss-flat")()
 
 
+def takes_texts(config: "type[IndexConfig]") -> bool:
+    """Whether such an index is built from texts, without a model."""
+    return config.kind in KINDS and "text" in segment_class(config.kind).forms
+
+
 def segment_class(kind: str) -> "type[Segment]":
     """Import the class of a kind.
 

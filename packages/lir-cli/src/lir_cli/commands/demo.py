@@ -21,7 +21,7 @@ DEPTH = 10
 @click.option("--ask", metavar="QUERY", help="Answer a question from the index, which is built if it is not there.")
 @click.option("-k", "k", type=click.IntRange(1), default=5, show_default=True, help="Hits that --ask shows.")
 def command(output: str, model: str, ask: str | None, k: int) -> None:
-    r"""Watch the whole pipeline work, on real text, in two minutes.
+    """Watch the whole pipeline work, on real text, in two minutes.
 
     The documents are the documentation of Python's standard library without its first lines; the queries are those
     first lines. No hub, no GPU and no download is needed.

@@ -11,7 +11,7 @@ import click
 )
 @click.option("--per-query", is_flag=True, help="One line a query.")
 def command(runs: tuple[str, ...], qrels: str, measures: tuple[str, ...], per_query: bool) -> None:
-    r"""Measure runs by judgements, with ir-measures.
+    """Measure runs by judgements, with ir-measures.
 
     \b
     Example:

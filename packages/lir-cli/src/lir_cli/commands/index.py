@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from lir_cli import options
-
-KINDS = {"faiss-flat": "FaissFlatIndexConfig", "dense": "TorchDenseIndexConfig"}
+from lir_cli.index_type import IndexType, IndexTypeOption
 
 
 @click.command("index", context_settings=options.CONFIGURABLE)
@@ -14,7 +13,15 @@ KINDS = {"faiss-flat": "FaissFlatIndexConfig", "dense": "TorchDenseIndexConfig"}
 @options.model
 @options.docs
 @click.option("--index", "index_dir", metavar="FOLDER", help="Where the index is built.")
-@click.option("--type", "kind", type=click.Choice(list(KINDS)), help="What kind of index. [default: faiss-flat]")
+@click.option(
+    "--type",
+    "kind",
+    cls=IndexTypeOption,
+    type=IndexType(),
+    metavar="KIND",
+    help="What kind of index: KINDS. bm25 needs no model. [default: an exact one of what the model makes, faiss-flat "
+    "where that is one vector a text]",
+)
 @click.option("--keep-parts", is_flag=True, help="Keep the embeddings, for an index of another type.")
 @options.overwrite
 @options.work
@@ -31,17 +38,19 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    r"""Embed a collection and build an index of it.
+    """Embed a collection and build an index of it.
 
     An interrupted command goes on where it was when it is repeated.
 
     \b
-    Example:
+    Examples:
       lir index --model sentence-transformers/all-MiniLM-L6-v2 --docs vaswani --index idx
+      lir index --type bm25 --docs vaswani --index bm25
     """
-    from lir_cli.flags import callback, data, finish, model_settings, start
+    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start
     from lir_cli.output import say
     from lir_cli.settings import merge
+    from lir_cli.without_model import kind_of_texts, without_model
 
     settings = start(ctx, configs)
     settings = merge(settings, model_settings(model, "BiEncoderModule"))
@@ -49,9 +58,15 @@ def command(
     settings = merge(settings, data(dataset, batch_size, num_workers))
     arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
     if kind is not None:
-        arguments["index_config"] = {"class_path": KINDS[kind]}
+        from lir_index.kinds import config_class
+
+        arguments["index_config"] = {"class_path": config_class(kind).__name__}
     arguments |= {name: True for name, value in (("keep_parts", keep_parts), ("overwrite", overwrite)) if value}
     settings = callback(settings, "IndexCallback", arguments, needs={"index_dir": "--index"})
+    index_config = callback_arguments(settings, "IndexCallback").get("index_config") or {}
+    kind = kind_of_texts(index_config, "IndexCallback.index_config")
+    if kind is not None:
+        settings = without_model(settings, f"An index of the kind {kind} is built from")
     pipeline = finish(ctx, settings, "index", "--docs")
     pipeline.run()
     say(f"The index is in {next(item.index_dir for item in pipeline.callbacks if hasattr(item, 'index_dir'))}")

@@ -38,7 +38,7 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    r"""Score the documents of a run anew.
+    """Score the documents of a run anew.
 
     \b
     Example:

@@ -12,7 +12,7 @@ from lir_cli import options
 @click.argument("query")
 @click.argument("docs", nargs=-1, metavar="[DOC]...")
 def command(model: str | None, query: str, docs: tuple[str, ...]) -> None:
-    r"""Score documents for a query; without documents they are read from standard input, one a line.
+    """Score documents for a query; without documents they are read from standard input, one a line.
 
     \b
     Example:

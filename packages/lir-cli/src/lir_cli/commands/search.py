@@ -40,7 +40,7 @@ def command(
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    r"""Search an index, with one query at the terminal or with many.
+    """Search an index, with one query at the terminal or with many.
 
     One query is answered with the text of the hits; the index knows its model and its documents.
 
@@ -64,22 +64,13 @@ def command(
     if query is not None:
         ctx.args.insert(0, query)
 
-    from lir_cli.flags import callback, data, finish, model_settings, start
+    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start
     from lir_cli.output import print_table, say
     from lir_cli.settings import merge
+    from lir_cli.without_model import without_model
+    from lir_index import Index
 
     settings = start(ctx, configs)
-    if index_dir is not None and model is None and "model" not in settings:
-        from lir_index import Index
-
-        model = Index.open(index_dir).metadata["model"]
-    settings = merge(settings, model_settings(model, "BiEncoderModule", measures))
-    dataset: dict[str, Any] | None = None
-    if queries is not None:
-        dataset = {"class_path": "QueryDataset", "init_args": {"query_dataset": queries}}
-        if qrels is not None:
-            dataset["init_args"]["qrels"] = qrels
-    settings = merge(settings, data(dataset, batch_size, num_workers))
     arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
     if run_path is not None:
         arguments["run_path"] = run_path
@@ -87,7 +78,19 @@ def command(
         name: True for name, value in (("overwrite", overwrite), ("allow_other_model", allow_other_model)) if value
     }
     settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
-    _set_k(settings, k)
+    index = Index.open(callback_arguments(settings, "SearchCallback")["index_dir"])
+    if model is None and "model" not in settings:
+        model = index.metadata["model"]
+    settings = merge(settings, model_settings(model, "BiEncoderModule", measures))
+    dataset: dict[str, Any] | None = None
+    if queries is not None:
+        dataset = {"class_path": "QueryDataset", "init_args": {"query_dataset": queries}}
+        if qrels is not None:
+            dataset["init_args"]["qrels"] = qrels
+    settings = merge(settings, data(dataset, batch_size, num_workers))
+    if index.form == "text":
+        settings = without_model(settings, f"The index in '{index.path}' is searched with")
+    _set_k(callback_arguments(settings, "SearchCallback"), index, k)
     pipeline = finish(ctx, settings, "search", "--queries")
     metrics, _ = pipeline.run()
     if metrics:
@@ -96,23 +99,16 @@ def command(
         say(f"The run is in {run_path}")
 
 
-def _set_k(settings: dict[str, Any], k: int | None) -> None:
+def _set_k(arguments: dict[str, Any], index: Any, k: int | None) -> None:
     r"""Give the search config its k, of the class that the index's kind has; a k beyond the collection is refused."""
     from lir_cli.errors import SettingsError
-    from lir_index import Index
 
-    arguments = next(
-        item["init_args"]
-        for item in settings["trainer"]["callbacks"]
-        if str(item["class_path"]).endswith("SearchCallback")
-    )
-    index = Index.open(arguments["index_dir"])
     config = arguments.get("search_config")
     if k is None and config is None:
         k = min(100, len(index))
     if k is not None:
         if k > len(index):
-            raise SettingsError(f"k is {k}, but the index in '{arguments['index_dir']}' holds {len(index)} documents.")
+            raise SettingsError(f"k is {k}, but the index in '{index.path}' holds {len(index)} documents.")
         class_path = (config or {}).get("class_path", type(index.search_config).__name__)
         arguments["search_config"] = {
             "class_path": class_path,
@@ -124,33 +120,30 @@ def _answer(
     query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool
 ) -> None:
     from lir_cli.errors import SettingsError
+    from lir_cli.without_model import refuse_model
     from lir_index import Index
 
     index = Index.open(index_dir)
     if k > len(index):
         raise SettingsError(f"k is {k}, but the index in '{index_dir}' holds {len(index)} documents.")
     name = model or index.metadata["model"]
-    if name is None:
+    if index.form == "text" and name is not None:
+        refuse_model(name, f"The index in '{index_dir}' is searched with")
+    if index.form != "text" and name is None:
         raise SettingsError(f"The index in '{index_dir}' does not say which model made it; name it by --model.")
     answer(index, name, query, k, docs or index.metadata["documents"], allow_other_model=allow_other_model)
 
 
-def answer(index: Any, model: str, query: str, k: int, docs: str | None, *, allow_other_model: bool = False) -> None:
-    r"""Print the hits of one query, with their texts where they can be found."""
-    from lir_cli.errors import SettingsError
+def answer(
+    index: Any, model: str | None, query: str, k: int, docs: str | None, *, allow_other_model: bool = False
+) -> None:
+    r"""Print the hits of one query, with their texts where they can be found; an index of texts needs no model."""
     from lir_cli.output import print_table
     from lir_data import open_documents
-    from lir_models import BiEncoderModel
 
     documents = None if docs is None else open_documents(docs)
-    encoder = BiEncoderModel.from_pretrained(model)
-    known = index.metadata["fingerprint"]
-    if known not in (None, encoder.fingerprint) and not allow_other_model:
-        raise SettingsError(
-            f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
-            hint="--allow-other-model searches all the same",
-        )
-    result = index.search(encoder.encode_query([query]), k)
+    asked = [query] if model is None else _encoded(index, model, query, allow_other_model=allow_other_model)
+    result = index.search(asked, k)
     ids, scores = result.doc_ids[0], result.scores[0]
     texts = {} if documents is None else documents.get_many(ids)
     rows = [
@@ -158,3 +151,17 @@ def answer(index: Any, model: str, query: str, k: int, docs: str | None, *, allo
         for rank, (doc_id, score) in enumerate(zip(ids, scores, strict=True), start=1)
     ]
     print_table(("rank", "score", "document", "text"), rows)
+
+
+def _encoded(index: Any, model: str, query: str, *, allow_other_model: bool) -> Any:
+    from lir_cli.errors import SettingsError
+    from lir_models import BiEncoderModel
+
+    encoder = BiEncoderModel.from_pretrained(model)
+    known = index.metadata["fingerprint"]
+    if known not in (None, encoder.fingerprint) and not allow_other_model:
+        raise SettingsError(
+            f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
+            hint="--allow-other-model searches all the same",
+        )
+    return encoder.encode_query([query])

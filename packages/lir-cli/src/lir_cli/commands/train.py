@@ -16,7 +16,7 @@ from lir_cli import options
 def command(
     ctx: click.Context, configs: tuple[str, ...], model: str | None, output: str | None, overwrite: bool
 ) -> None:
-    r"""Fine-tune a bi-encoder or a cross-encoder.
+    """Fine-tune a bi-encoder or a cross-encoder.
 
     What to train, on what and how stands in the YAML; any key can be overridden.
 

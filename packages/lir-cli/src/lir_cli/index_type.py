@@ -1,0 +1,42 @@
+"""The option ``--type``, whose values are those of lir_index, which is imported when they are needed."""
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+class IndexType(click.ParamType[str]):
+    """A name that `lir_index.kinds.config_class` knows."""
+
+    name = "kind"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is no kind, with the nearest named."""
+        from lir_cli.errors import did_you_mean
+
+        known = _names()
+        if value not in known:
+            nearest = did_you_mean(value, known) or f" There are {', '.join(known)}."
+            self.fail(f"There is no index kind '{value}'.{nearest}", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the names."""
+        del ctx, param
+        return [CompletionItem(name) for name in _names() if name.startswith(incomplete)]
+
+
+class IndexTypeOption(click.Option):
+    """An option whose help lists the names."""
+
+    def get_help_record(self, ctx: click.Context) -> Any:
+        """Return the flag, and what it means."""
+        flag, text = super().get_help_record(ctx) or ("", "")
+        return flag, text.replace("KINDS", ", ".join(_names()))
+
+
+def _names() -> list[str]:
+    from lir_index.kinds import config_names
+
+    return config_names()
