@@ -102,7 +102,7 @@ class Bm25Segment(Segment):
         self._text, self._lengths = map_array(folder / _TEXT), map_array(folder / _LENGTHS)
         if (len(self._lengths), int(self._lengths.sum())) != (num_docs, len(self._text)):
             raise DamagedIndexError(f"The texts in '{folder}' are damaged: their files do not fit together.")
-        # Two arguments that bm25s has as defaults: what is pickled could run code of whoever made the file.
+        # bm25s's defaults, spelled out: what is pickled could run code of whoever made the file.
         self._scores = _load_bm25s().BM25.load(folder, mmap=True, allow_pickle=False, load_corpus=False)
 
     @classmethod
