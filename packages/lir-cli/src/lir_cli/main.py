@@ -17,6 +17,7 @@ COMMANDS = {
     "index": "Embed a collection and build an index of it.",
     "search": "Search an index, with one query at the terminal or with many.",
     "rerank": "Score the documents of a run anew.",
+    "fuse": "Make one run of several, by ranks or by scores.",
     "evaluate": "Measure runs by judgements.",
     "score": "Score documents for a query.",
     "demo": "Watch the whole pipeline work, on real text, in two minutes.",

@@ -8,6 +8,7 @@ DocSample(doc_id='1', doc='compact memories have flexible capacities ...')
 from lir_data.documents import DocDataset, Documents, open_documents
 from lir_data.errors import LirDataError
 from lir_data.evaluation import evaluate
+from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
@@ -33,6 +34,8 @@ __all__ = [
     "parse_measures",
     "read_qrels",
     "read_run",
+    "reciprocal_rank_fusion",
+    "weighted_fusion",
     "write_qrels",
     "write_run",
 ]
