@@ -12,6 +12,9 @@ import pytest
 # Read when huggingface_hub is imported; `HF_HUB_OFFLINE=0 uv run pytest -m network` runs the tests that need the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker for each processor: more threads would only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # ir_datasets reads this once, when it is first imported.
 os.environ["IR_DATASETS_HOME"] = tempfile.mkdtemp(prefix="lir-tests-")
 
