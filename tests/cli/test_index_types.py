@@ -12,9 +12,11 @@ from lir_cli.construct import make
 from lir_data import evaluate, read_run
 from lir_index import Bm25IndexConfig, Index, PartWriter, build
 from lir_index.kinds import config_class, config_names
+from lir_models import BiEncoderConfig, BiEncoderModel, CoilConfig, ColConfig, MvrConfig
 
 Lir = Callable[..., Any]
 CONFIGS = Path(__file__).parents[2] / "configs"
+FILES = ("queries.tsv", "docs.tsv")
 TEXTS = ("--queries", "queries.tsv", "--qrels", "qrels.txt")
 
 
@@ -81,7 +83,34 @@ def test_without_a_type_vectors_of_tokens_become_an_index_of_such(lir: Lir, coll
     done = lir("index", "--model", backbone, "--model.config", rule, "--docs", "docs.tsv", "--index", "idx")
     assert done.code == 0, done.err
     manifest = Index.open("idx").manifest
-    assert (manifest.form, manifest.query_aggregation, manifest.doc_aggregation) == ("multi-vector", "mean", "max")
+    told = (manifest.kind, manifest.form, manifest.query_aggregation, manifest.doc_aggregation)
+    assert told == ("multi-vector", "multi-vector", "mean", "max")
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (ColConfig(embedding_dim=8), "multi-vector"),
+        (MvrConfig(), "multi-vector"),
+        (CoilConfig(token_embedding_dim=4, cls_embedding_dim=8), "coil"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_without_a_type_the_scores_are_those_of_the_model(
+    lir: Lir, texts: Path, backbone: Path, config: BiEncoderConfig, kind: str
+) -> None:
+    model = BiEncoderModel.from_pretrained(backbone, config=config)
+    model.save_pretrained("model")
+    indexed = lir("index", "--model", "model", "--docs", "docs.tsv", "--index", "idx")
+    assert indexed.code == 0, indexed.err
+    assert Index.open("idx").kind == kind
+    searched = lir("search", "--model", "model", "--index", "idx", *TEXTS, "--run", "run.trec", "-k", 10)
+    assert searched.code == 0, searched.err
+    queries, docs = (dict(line.split("\t") for line in Path(name).read_text().splitlines()) for name in FILES)
+    scores = model.score(list(queries.values()), [list(docs.values())] * len(queries))
+    rows = [row.tolist() for row in scores.per_query()]
+    expected = {query_id: dict(zip(docs, row, strict=True)) for query_id, row in zip(queries, rows, strict=True)}
+    assert read_run("run.trec") == {query_id: pytest.approx(row, abs=1e-4) for query_id, row in expected.items()}
 
 
 def test_bm25_goes_the_way_of_every_index(lir: Lir, texts: Path) -> None:

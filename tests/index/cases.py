@@ -11,6 +11,8 @@ from scipy.sparse import csr_array
 from lir_index import (
     Bm25IndexConfig,
     Bm25SearchConfig,
+    CoilIndexConfig,
+    CoilSearchConfig,
     FaissFactoryIndexConfig,
     FaissFlatIndexConfig,
     FaissHNSWIndexConfig,
@@ -46,6 +48,12 @@ def sparse(vectors):
 def one_vector_each(vectors):
     vectors = np.atleast_2d(vectors)
     return vectors, np.ones(len(vectors), dtype=np.int64)
+
+
+def whole_texts(vectors):
+    """COIL's embeddings, in which the tokens have vectors of zeros."""
+    vectors = np.atleast_2d(vectors)
+    return vectors, np.zeros_like(vectors), np.arange(len(vectors)), np.ones(len(vectors), dtype=np.int64)
 
 
 def texts(vectors):
@@ -113,6 +121,7 @@ CASES = {
     "faiss-factory": faiss(partial(FaissFactoryIndexConfig, "PCA1,SQ8")),
     "torch-dense": Case(TorchDenseIndexConfig, TorchDenseSearchConfig),
     "multi-vector": Case(MultiVectorIndexConfig, MultiVectorSearchConfig, shape=one_vector_each),
+    "coil": Case(CoilIndexConfig, CoilSearchConfig, shape=whole_texts, similarities=("dot",)),
     "faiss-flat of several vectors": faiss(FaissFlatIndexConfig, shape=one_vector_each),
     "plaid by numpy": plaid({"engine": "numpy"}),
     "plaid by numba": plaid({"engine": "numba"}, needs="numba"),

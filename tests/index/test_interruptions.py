@@ -16,6 +16,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from lir_index import (
+    CoilIndexConfig,
     FaissFlatIndexConfig,
     FaissPQIndexConfig,
     Index,
@@ -38,6 +39,7 @@ CONFIGS = [
     SparseIndexConfig(),
     SparseTwoStepIndexConfig(),
     MultiVectorIndexConfig(),
+    CoilIndexConfig(),
     PlaidIndexConfig(num_centroids=64),
     *([SeismicIndexConfig()] if find_spec("seismic") else []),
 ]
@@ -51,6 +53,8 @@ def embeddings(config, start, stop):
         return csr_array(np.maximum(vectors, 0))
     if config.kind in ("multi-vector", "plaid"):
         return vectors, np.full(len(vectors) // 2, 2)
+    if config.kind == "coil":
+        return vectors, vectors[:, :4], np.arange(len(vectors)) % 7, np.ones(len(vectors), dtype=np.int64)
     return vectors
 
 

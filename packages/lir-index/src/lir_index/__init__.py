@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from lir_index.bm25 import Bm25IndexConfig, Bm25SearchConfig
 from lir_index.build import build
+from lir_index.coil import CoilIndexConfig, CoilSearchConfig
 from lir_index.config import IndexConfig, SearchConfig
 from lir_index.dense import TorchDenseIndexConfig, TorchDenseSearchConfig
 from lir_index.errors import LirIndexError, MissingExtraError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Bm25IndexConfig",
     "Bm25SearchConfig",
+    "CoilIndexConfig",
+    "CoilSearchConfig",
     "FaissAutoIndexConfig",
     "FaissFactoryIndexConfig",
     "FaissFlatIndexConfig",

@@ -1,4 +1,4 @@
-"""The forms that embeddings take: dense, sparse, multi-vector; and texts, for what is searched without an encoder.
+"""The forms that embeddings take: dense, sparse, multi-vector, COIL's; and texts, for what is searched without an encoder.
 
 Whatever is handed over becomes a :class:`Batch`: named numpy arrays and the form's name. Parts store exactly
 these arrays, so that a new form is one more row here and nothing elsewhere.
@@ -10,7 +10,9 @@ dense          array ``[n, dim]``                         ``embeddings [n, dim]`
 sparse         ``scipy.sparse`` matrix ``[n, dim]`` or    ``data [nnz]``, ``indices [nnz]``, ``indptr [n + 1]``
                torch CSR tensor
 multi-vector   packed ``(vectors, lengths)``              ``vectors [sum(lengths), dim]``, ``lengths [n]``
-text           sequence of strings                          ``text [sum(lengths)]``, the bytes of UTF-8; ``lengths [n]``
+coil           ``(text_vectors, vectors, token_ids,       ``text_vectors [n, text_dim]``, ``vectors [sum(lengths), dim]``,
+               lengths)``                                 ``token_ids [sum(lengths)]``, ``lengths [n]``
+text           sequence of strings                        ``text [sum(lengths)]``, the bytes of UTF-8; ``lengths [n]``
 =============  =========================================  ==================================================
 """
 
@@ -23,7 +25,7 @@ import numpy.typing as npt
 
 from lir_index.errors import EmbeddingsError
 
-Form = Literal["dense", "sparse", "multi-vector", "text"]
+Form = Literal["dense", "sparse", "multi-vector", "coil", "text"]
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -34,7 +36,8 @@ class Batch:
     Args:
         form: Which of the forms.
         arrays: As in the table of this module; values are float32 or float16.
-        dim: Components of a vector; of sparse embeddings, the size of the vocabulary; of texts, 0.
+        dim: Components of a vector; of sparse embeddings, the size of the vocabulary; of COIL's, those of a token's
+            vector; of texts, 0.
     """
 
     form: Form
@@ -72,8 +75,8 @@ class Batch:
             arrays["indptr"] = indptr - indptr[0]
         else:
             ends = np.concatenate([[0], np.cumsum(self.arrays["lengths"])])
-            name = _VALUES[self.form]
-            arrays = {name: self.arrays[name][ends[start] : ends[stop]], "lengths": self.arrays["lengths"][start:stop]}
+            entries, own = slice(int(ends[start]), int(ends[stop])), slice(start, stop)
+            arrays = {name: array[own if name in _ONE_EACH else entries] for name, array in self.arrays.items()}
         return Batch(self.form, arrays, self.dim)
 
     def take(self, places: npt.NDArray[np.integer]) -> "Batch":
@@ -87,8 +90,7 @@ class Batch:
             arrays = {name: self.arrays[name][rows] for name in ("data", "indices")}
             arrays["indptr"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         else:
-            name = _VALUES[self.form]
-            arrays = {name: self.arrays[name][rows], "lengths": lengths}
+            arrays = {name: array[places if name in _ONE_EACH else rows] for name, array in self.arrays.items()}
         return Batch(self.form, arrays, self.dim)
 
     def truncated(self, dim: int) -> "Batch":
@@ -104,7 +106,10 @@ class Batch:
         return int(np.searchsorted(ends, position, side="right"))
 
 
-_VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors", "text": "text"}
+_VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors", "coil": "vectors", "text": "text"}
+
+# Arrays of packed forms that have one row a document, not one a vector.
+_ONE_EACH = ("lengths", "text_vectors")
 
 
 def described(form: str, dim: int | None = None) -> str:
@@ -132,7 +137,8 @@ def as_batch(embeddings: object) -> Batch:
     if isinstance(embeddings, list | tuple) and _are_texts(cast("Sequence[object]", embeddings)):
         return _text(cast("Sequence[str]", embeddings))
     if isinstance(embeddings, tuple):
-        return _multi_vector(cast("tuple[object, ...]", embeddings))
+        parts = cast("tuple[object, ...]", embeddings)
+        return _coil(parts) if len(parts) == 4 else _multi_vector(parts)
     given = cast("Any", embeddings)
     if str(getattr(given, "layout", "")) == "torch.sparse_csr":
         return _sparse(given.values(), given.col_indices(), given.crow_indices(), given.shape[1])
@@ -158,6 +164,8 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
     first = batches[0]
     if len(batches) == 1:
         return first
+    if first.form == "coil":
+        check_text_dims(batches)
     arrays = {name: np.concatenate([b.arrays[name] for b in batches]) for name in first.arrays if name != "indptr"}
     if first.form == "sparse":
         counts = np.concatenate([np.diff(b.arrays["indptr"]) for b in batches])
@@ -169,13 +177,30 @@ def first_not_finite(batch: Batch) -> tuple[int, float] | None:
     """Position and value of the first embedding that holds a NaN or an infinity; None where all are finite."""
     if batch.form == "text":
         return None
-    values = batch.values
+    found = _first_not_finite(batch.values)
+    if found is not None:
+        return batch.row_of_value(found[0]), found[1]
+    return _first_not_finite(batch.arrays["text_vectors"]) if batch.form == "coil" else None
+
+
+def _first_not_finite(values: Floats) -> tuple[int, float] | None:
     # One sum tells in most cases: it is finite only if every value is, and it needs no array of booleans.
     with np.errstate(invalid="ignore"):
         if np.isfinite(np.sum(values, dtype=np.float64)):
             return None
     bad = ~np.isfinite(values)
-    return batch.row_of_value(int(np.nonzero(bad)[0][0])), float(values[bad][0])
+    return int(np.nonzero(bad)[0][0]), float(values[bad][0])
+
+
+def check_text_dims(batches: Sequence[Batch]) -> None:
+    """Refuse COIL's embeddings whose vectors of whole texts differ in dimension.
+
+    Raises:
+        EmbeddingsError: If they do.
+    """
+    dims = sorted({batch.arrays["text_vectors"].shape[1] for batch in batches})
+    if len(dims) > 1:
+        raise EmbeddingsError(f"The vectors of whole texts have {' and '.join(map(str, dims))} dimensions.")
 
 
 def _are_texts(given: Sequence[object]) -> bool:
@@ -219,6 +244,27 @@ def _multi_vector(pair: tuple[object, ...]) -> Batch:
         raise EmbeddingsError(f"The lengths add up to {lengths.sum()}, and there are {len(vectors)} vectors{negative}.")
     arrays = {"vectors": np.ascontiguousarray(_as_floats(vectors)), "lengths": lengths.astype(np.int64)}
     return Batch("multi-vector", arrays, vectors.shape[1])
+
+
+def _coil(parts: tuple[object, ...]) -> Batch:
+    text_vectors, vectors, token_ids, lengths = parts
+    packed = _multi_vector((vectors, lengths)).arrays
+    text_vectors, token_ids = _as_floats(_as_array(text_vectors)), _as_array(token_ids)
+    rows, tokens = len(packed["lengths"]), len(packed["vectors"])
+    if text_vectors.ndim != 2 or (len(text_vectors), token_ids.shape) != (rows, (tokens,)):
+        raise EmbeddingsError(
+            f"Of {rows} texts with {tokens} tokens, COIL's embeddings are text_vectors [{rows}, text_dim] and token_ids "
+            f"[{tokens}]; the shapes are {list(text_vectors.shape)} and {list(token_ids.shape)}."
+        )
+    if not np.issubdtype(token_ids.dtype, np.integer):
+        raise EmbeddingsError(f"Token ids are whole numbers; these have the type {token_ids.dtype}.")
+    arrays = {
+        "text_vectors": np.ascontiguousarray(text_vectors),
+        "vectors": packed["vectors"],
+        "token_ids": token_ids.astype(np.int64),
+        "lengths": packed["lengths"],
+    }
+    return Batch("coil", arrays, packed["vectors"].shape[1])
 
 
 def _as_array(value: object) -> npt.NDArray[Any]:

@@ -18,6 +18,7 @@ KINDS = {
     "faiss-sq": "lir_index.faiss_sq:FaissSQSegment",
     "faiss-factory": "lir_index.faiss_factory:FaissFactorySegment",
     "multi-vector": "lir_index.multi_vector:MultiVectorSegment",
+    "coil": "lir_index.coil:CoilSegment",
     "plaid": "lir_index.plaid:PlaidSegment",
     "sparse": "lir_index.sparse:SparseSegment",
     "sparse-two-step": "lir_index.sparse_two_step:SparseTwoStepSegment",
@@ -32,7 +33,7 @@ _CHOOSERS = {"faiss-auto": "lir_index.faiss_auto:FaissAutoIndexConfig"}
 _SHORT = {"dense": "torch-dense"}
 
 # What is built where nothing is said.
-_BY_FORM = {"sparse": "sparse", "multi-vector": "multi-vector", "text": "bm25"}
+_BY_FORM = {"sparse": "sparse", "multi-vector": "multi-vector", "coil": "coil", "text": "bm25"}
 
 
 def config_names() -> list[str]:
@@ -53,8 +54,7 @@ def config_class(name: str) -> "type[IndexConfig]":
 
 def default_config(form: str | None) -> "IndexConfig":
     """The config by which embeddings of a form are indexed where none is given; the index is an exact one."""
-    kind = _BY_FORM.get(form or "dense", "faiss-flat")
-    return config_class(kind if kind in KINDS else "faiss-flat")()
+    return config_class(_BY_FORM.get(form or "dense", "faiss-flat"))()
 
 
 def takes_texts(config: "type[IndexConfig]") -> bool:

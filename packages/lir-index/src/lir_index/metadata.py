@@ -18,7 +18,8 @@ class Metadata:
         documents: Where the documents' texts are found again: an id or a path.
         similarity: How the model compares a query and a document.
         dim: Components of each vector.
-        form: What embeddings are: dense, sparse, multi-vector, or text; a model may make others, which no kind takes.
+        form: What embeddings are: dense, sparse, multi-vector, coil, or text; a model may make others, which no kind
+            takes.
         query_aggregation: How the values of a query's vectors become one score, where it has several: sum is ColBERT's.
         doc_aggregation: How a query vector's similarities with a document's vectors become one value: max is ColBERT's.
     """

@@ -25,7 +25,7 @@ class Space:
     """What embeddings are like, and how two of them are compared.
 
     Args:
-        form: Dense, sparse, multi-vector or text.
+        form: Dense, sparse, multi-vector, COIL's or text.
         dim: Components of a vector; of texts, 0.
         similarity: How two vectors are compared.
         query_aggregation: How the values of a query's vectors become one score: sum, mean or max.

@@ -108,12 +108,14 @@ def xtr(
 def coil(queries: CoilEmbeddings, docs: CoilEmbeddings) -> Float[Tensor, "queries docs"]:
     """Compare texts as wholes, and each query token with the document's tokens that are the same.
 
+    A query token adds its best match, and nothing where no match is above 0.
+
     References:
         Gao et al. (2021), *COIL*. https://arxiv.org/abs/2104.07186
     """
     same = docs.token_ids.unsqueeze(1) == queries.token_ids.unsqueeze(0)
-    matches = _aggregate(similarity(docs.vectors, queries.vectors) * same, docs.lengths, "max")
-    matches = matches.masked_fill((docs.lengths == 0).unsqueeze(1), 0.0)
+    # As in the authors' code, where a document's first token, which no query token equals, scores 0.
+    matches = _aggregate(similarity(docs.vectors, queries.vectors) * same, docs.lengths, "max").clamp(min=0)
     tokens = _aggregate(matches.T.contiguous(), queries.lengths, "sum")
     return similarity(queries.text_vectors, docs.text_vectors) + tokens
 
