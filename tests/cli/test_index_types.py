@@ -12,7 +12,7 @@ from lir_cli.construct import make
 from lir_data import evaluate, read_run
 from lir_index import Bm25IndexConfig, Index, PartWriter, build
 from lir_index.kinds import config_class, config_names
-from lir_models import BiEncoderConfig, BiEncoderModel, CoilConfig, ColConfig, MvrConfig
+from lir_models import BiEncoderConfig, BiEncoderModel, CoilConfig, ColConfig, MvrConfig, UniCoilConfig
 
 Lir = Callable[..., Any]
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -93,6 +93,7 @@ def test_without_a_type_vectors_of_tokens_become_an_index_of_such(lir: Lir, coll
         (ColConfig(embedding_dim=8), "multi-vector"),
         (MvrConfig(), "multi-vector"),
         (CoilConfig(token_embedding_dim=4, cls_embedding_dim=8), "coil"),
+        (UniCoilConfig(), "sparse"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

@@ -88,6 +88,16 @@ def test_what_is_saved_scores_the_same_when_loaded(
     assert torch.equal(again.score(texts[0], texts).scores, model.score(texts[0], texts).scores)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_width_is_told_and_that_of_no_texts(
+    made: Callable[[str, str], BiEncoderModel], family: str, texts: list[str]
+) -> None:
+    model = made("bert", family)
+    some, none = model.encode_document(texts), model.encode_document([])
+    parts = (some, none) if model.form in ("dense", "sparse") else (some.vectors, none.vectors)
+    assert [part.shape[1] for part in parts] == [model.dim, model.dim]
+
+
 @pytest.mark.parametrize("kind", MASKED_LM)
 def test_term_weights_equal_those_of_all_logits(
     tiny_model: Callable[..., Path], made: Callable[[str, str], BiEncoderModel], kind: str, texts: list[str]

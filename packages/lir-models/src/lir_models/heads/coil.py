@@ -15,6 +15,7 @@ class CoilHead(nn.Module):
 
     def __init__(self, hidden_size: int, *, token_dim: int, text_dim: int, bias: bool) -> None:
         super().__init__()
+        self.dim = token_dim
         self.token_projection = nn.Linear(hidden_size, token_dim, bias=bias)
         self.cls_projection = nn.Linear(hidden_size, text_dim, bias=bias)
 
@@ -54,7 +55,7 @@ class UniCoilHead(nn.Module):
         masked_ids: dict[Side, tuple[int, ...]],
     ) -> None:
         super().__init__()
-        self.vocab_size = vocab_size
+        self.dim = vocab_size
         self.token_projection = nn.Linear(hidden_size, 1, bias=bias)
         self._pooling = pooling
         self._masked_ids = masked_ids
@@ -68,10 +69,10 @@ class UniCoilHead(nn.Module):
         if self._masked_ids[side]:
             mask = mask & ~torch.isin(batch.input_ids, torch.tensor(self._masked_ids[side], device=mask.device))
         if pooling == "max":
-            return scatter_max(weights, batch.input_ids, mask, self.vocab_size)
+            return scatter_max(weights, batch.input_ids, mask, self.dim)
         if pooling == "last":
             mask = mask & ~_occurs_later(batch)
-        return weights.new_zeros(len(mask), self.vocab_size).scatter_add(1, batch.input_ids, weights * mask)
+        return weights.new_zeros(len(mask), self.dim).scatter_add(1, batch.input_ids, weights * mask)
 
 
 def _occurs_later(batch: TokenBatch) -> Tensor:
