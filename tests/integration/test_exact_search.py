@@ -1,6 +1,6 @@
 """Every kind of index that says it is exact finds what comparing everything finds, on embeddings of real models.
 
-Dense embeddings are those of all-MiniLM-L6-v2, sparse ones those of a small SPLADE. No ColBERT lies beside the checkout:
+Dense embeddings are those of all-MiniLM-L6-v2, sparse ones those of a small SPLADE. No ColBERT is at hand:
 the multi-vector embeddings are MiniLM's token outputs, before pooling, which are real, but not trained to be compared.
 """
 
