@@ -23,6 +23,8 @@ from lir_index import (
     build,
 )
 from lir_index.errors import ArgumentError, EmbeddingsError, UnsupportedError
+from lir_index.faiss_pq import FaissIVFPQSegment
+from lir_index.segment import Space
 
 faiss = pytest.importorskip("faiss")
 RANDOM = np.random.default_rng(0)
@@ -171,7 +173,7 @@ def test_threads_change_nothing_and_are_put_back(make_index, num_threads):
         (FaissPQIndexConfig(), 10, "PQ8x4fs"),
         (FaissPQIndexConfig(n_bits=8, num_subquantizers=16), 10, "PQ16x8np"),
         (FaissIVFPQIndexConfig(num_centroids=5), 10, "IVF5,PQ8x4fs"),
-        (FaissIVFPQIndexConfig(num_centroids=5, refine=False), 10, "IVF5,PQ8x4"),
+        (FaissIVFPQIndexConfig(num_centroids=5, refine=False), 10, "IVF5,PQ8x4np"),
         (FaissHNSWIndexConfig(num_neighbors=16), 10, "HNSW16,Flat"),
         (FaissSQIndexConfig(), 10, "SQ8"),
     ],
@@ -248,3 +250,10 @@ def test_a_value_that_cannot_be_is_refused(make, sentence):
 def test_what_does_not_fit_the_vectors_is_refused(make_index, config, sentence):
     with pytest.raises(ArgumentError, match=sentence):
         make_index(IDS[:50], VECTORS[:50], config)
+
+
+@pytest.mark.parametrize(("n_bits", "refine"), [(4, False), (8, False), (8, True)])
+def test_codes_in_clusters_are_not_trained_for_a_search_that_is_not_used(n_bits, refine):
+    config = FaissIVFPQIndexConfig(num_centroids=2, n_bits=n_bits, refine=refine)
+    description = FaissIVFPQSegment.factory(config, Space("dense", 8, "dot", "sum", "max"), 100)
+    assert not faiss.index_factory(8, description).do_polysemous_training

@@ -85,8 +85,7 @@ class FaissIVFPQSegment(FaissSegment):
         quantized = codes(config, space.dim)
         if not config.refine:
             # What is packed for registers, Faiss 1.15 cannot unpack from clusters that were read from a file.
-            quantized = quantized.removesuffix("fs")
-        quantized = quantized.removesuffix("np")
+            quantized = quantized.replace("fs", "np")
         return f"{clusters(config.num_centroids, count)},{quantized}"
 
 
