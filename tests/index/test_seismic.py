@@ -7,7 +7,9 @@ import pytest
 from scipy import sparse
 
 from lir_index import Index, SeismicIndexConfig, SeismicSearchConfig, SparseIndexConfig
+from lir_index.build import check_config
 from lir_index.errors import ArgumentError, IndexVersionError, MissingExtraError
+from lir_index.metadata import Metadata
 
 from .sparse_weights import names, recall, weights
 
@@ -137,6 +139,8 @@ class TestRefuses:
         monkeypatch.setitem(sys.modules, "seismic", None)
         with pytest.raises(MissingExtraError, match="needs Seismic, which is not installed") as caught:
             make_index(["a"], sparse.csr_array([[1.0]]), CONFIG)
+        with pytest.raises(MissingExtraError):  # before anything is encoded, too
+            check_config(CONFIG, Metadata(form="sparse"))
         assert "pip install 'lir-index[seismic]'" in caught.value.hint
 
     @pytest.mark.parametrize("field", ["centroid_fraction", "summary_energy"])

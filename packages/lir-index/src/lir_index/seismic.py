@@ -98,6 +98,11 @@ class SeismicSegment(RescoringSegment):
         self._clusters: Any = load_clusters(folder, space.dim, details["written_by"]) if details["written_by"] else None
 
     @classmethod
+    def check_config(cls, config: IndexConfig) -> None:  # noqa: ARG003 - which one does not matter
+        """See :meth:`Segment.check_config`."""
+        load_seismic()
+
+    @classmethod
     def write(
         cls,
         folder: Path,
@@ -107,7 +112,6 @@ class SeismicSegment(RescoringSegment):
         like: Segment | None,  # noqa: ARG003 - lists are clustered anew
     ) -> Mapping[str, Any]:
         """See :meth:`Segment.write`."""
-        load_seismic()
         details = write_documents(folder, documents, space)
         rows = Rows.open(folder, "documents", documents.num_docs)
         # Seismic knows no negative weights; such documents are all scored.
