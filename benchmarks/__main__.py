@@ -4,6 +4,7 @@ import importlib
 import sys
 
 BENCHMARKS = {
+    "multi_vector": "search over multi-vector embeddings at equal recall: plaid against exact, fast-plaid and xtr-warp",
     "sparse": "exact search over sparse embeddings: numba, torch and numpy against splade-index and scipy",
     "sparse_approximate": "approximate search over sparse embeddings: two steps against exact search and Seismic",
     "recall": "what approximate kinds find of the exact results, on embeddings of real models, and what they cost",
