@@ -87,7 +87,7 @@ class Collection:
     def recall(self, found: np.ndarray) -> float:
         """Which part of the exact results is among the positions found ``[queries, k]``; -1 is none."""
         pairs = zip(self._best, found, strict=True)
-        return float(np.mean([np.isin(best, some).mean() for best, some in pairs]))
+        return round(float(np.mean([np.isin(best, some).mean() for best, some in pairs])), 6)
 
 
 def positions(index: Index, collection: Collection) -> np.ndarray:
