@@ -1,4 +1,4 @@
-"""Search over multi-vector embeddings at equal recall: plaid against exact search, fast-plaid and xtr-warp, one thread."""
+"""Multi-vector search at equal recall: plaid against exact search, fast-plaid and xtr-warp, one thread each."""
 
 import argparse
 import shutil

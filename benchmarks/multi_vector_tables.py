@@ -60,6 +60,7 @@ class Level:
 def write(collection: Collection, indexes: dict[str, Built], settings: list[Setting], rounds: int) -> None:
     """Measure what is compared, then print and keep the tables."""
     num_queries, query_length, dim = collection.data.queries.shape
+    lengths = collection.data.lengths
     levels = list(find_levels(settings))
     exact = next(setting for setting in settings if setting.index == "exact")
     precise = [one for one in settings if one.index.startswith("plaid") and one.recall >= RECALLS[-1]]
@@ -67,13 +68,13 @@ def write(collection: Collection, indexes: dict[str, Built], settings: list[Sett
     compared = [exact, slowest, *(one for level in levels for one in level.settings.values())]
     times = interleaved({one.name: (one.measured, num_queries) for one in compared}, rounds)
     about = (
-        f"Made-up embeddings: {len(collection.data.lengths):,} documents of {collection.data.lengths.mean():.0f} vectors, "
+        f"Made-up embeddings: {len(lengths):,} documents of {lengths.mean():.0f} vectors, "
         f"{num_queries} queries of {query_length}, {dim} components, in clusters as those of tokens are. Recall is the "
         f"part of the {K} documents of exact search that is found. The peers' indexes have 4 bits."
     )
     equal = (
-        "At equal recall: of all settings tried, the cheapest of each index that finds at least as much. Milliseconds a "
-        f"query of the processor, medians of {rounds} rounds that take turns. Exact search takes "
+        "At equal recall: of all settings tried, the cheapest of each index that finds at least as much. Milliseconds "
+        f"a query of the processor, medians of {rounds} rounds that take turns. Exact search takes "
         f"{times[exact.name].median:.1f} ms; of plaid's settings that find {RECALLS[-1]:g} or more, the slowest "
         f"({slowest.name}) {times[slowest.name].median:.1f} ms."
     )
