@@ -1,8 +1,8 @@
 """Made-up token embeddings: what documents and queries of a late-interaction model look like, not what they say.
 
 A few thousand directions stand for meanings of tokens. A document has a dozen of them, and each of its vectors is one
-of these, off by some noise; the vectors of a query are those of a document, off by more. So vectors come in clusters, as a
-model's do, and a few documents are much better than the rest.
+of these, off by some noise; the vectors of a query are those of a document, off by more. So vectors come in clusters,
+as a model's do, and a few documents are much better than the rest.
 """
 
 from dataclasses import dataclass
