@@ -93,14 +93,12 @@ def test_coil_equals_its_equation(query_lengths: list[int], doc_lengths: list[in
     for row, end in enumerate(query_ends):
         for column, doc_end in enumerate(doc_ends):
             for token in range(end - query_lengths[row], end):
-                expected[row, column] += max(
-                    0.0,
-                    *(
-                        float(queries.vectors[token] @ docs.vectors[other])
-                        for other in range(doc_end - doc_lengths[column], doc_end)
-                        if queries.token_ids[token] == docs.token_ids[other]
-                    ),
+                matches = (
+                    float(queries.vectors[token] @ docs.vectors[other])
+                    for other in range(doc_end - doc_lengths[column], doc_end)
+                    if queries.token_ids[token] == docs.token_ids[other]
                 )
+                expected[row, column] += max(0.0, max(matches, default=0.0))
     np.testing.assert_allclose(coil(queries, docs), expected, atol=1e-5)
 
 
