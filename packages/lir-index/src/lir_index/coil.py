@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int64
 from lir_index.coil_lists import Lists
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.documents import Documents
-from lir_index.embeddings import Batch, Form, as_batch, check_text_dims
+from lir_index.embeddings import Batch, Form, as_batch
 from lir_index.errors import EmbeddingsError
 from lir_index.packed import open_lengths, open_vectors
 from lir_index.segment import Segment, Space
@@ -90,7 +90,6 @@ class CoilSegment(Segment):
         longest = {"longest_text": 0.0, "longest_token": 0.0}
         with ArrayWriter(folder / _TEXTS, (text_dim,)) as texts, Lists.writer(folder, space.dim) as lists:
             for doc_ids, batch in documents:
-                check_text_dims([first, batch])
                 if batch.arrays["text_vectors"].shape[1] != text_dim:
                     raise EmbeddingsError(_other_text_dim(text_dim, batch))
                 owner = lambda row, ids=doc_ids, batch=batch: f"document '{ids[batch.row_of_value(row)]}'"  # noqa: E731

@@ -165,7 +165,7 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return first
     if first.form == "coil":
-        check_text_dims(batches)
+        _check_text_dims(batches)
     arrays = {name: np.concatenate([b.arrays[name] for b in batches]) for name in first.arrays if name != "indptr"}
     if first.form == "sparse":
         counts = np.concatenate([np.diff(b.arrays["indptr"]) for b in batches])
@@ -192,7 +192,7 @@ def _first_not_finite(values: Floats) -> tuple[int, float] | None:
     return int(np.nonzero(bad)[0][0]), float(values[bad][0])
 
 
-def check_text_dims(batches: Sequence[Batch]) -> None:
+def _check_text_dims(batches: Sequence[Batch]) -> None:
     """Refuse COIL's embeddings whose vectors of whole texts differ in dimension.
 
     Raises:
