@@ -4,6 +4,8 @@ import importlib
 import sys
 
 BENCHMARKS = {
+    "dense": "search over dense embeddings: kinds of Faiss and torch-dense against Faiss and sentence-transformers themselves",
+    "memory": "memory that building takes, of each kind, for a collection and one ten times larger",
     "multi_vector": "search over multi-vector embeddings at equal recall: plaid against exact, fast-plaid and xtr-warp",
     "sparse": "exact search over sparse embeddings: numba, torch and numpy against splade-index and scipy",
     "sparse_approximate": "approximate search over sparse embeddings: two steps against exact search and Seismic",

@@ -46,7 +46,7 @@ def markdown(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.ljust(w) for cell, w in zip(line, widths, strict=True))} |" for line in lines)
 
 
-def report(name: str, title: str, sections: list[str], packages: list[str]) -> None:
+def report(name: str, title: str, sections: list[str], packages: list[str], threads: str = "one thread") -> None:
     """Print sections, and write them to ``results``.
 
     Args:
@@ -54,11 +54,12 @@ def report(name: str, title: str, sections: list[str], packages: list[str]) -> N
         title: Its heading.
         sections: Tables and paragraphs.
         packages: Whose versions are told, of this environment.
+        threads: How many worked.
     """
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     arguments = shlex.join([name, *sys.argv[2:]])
     origin = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {cpu_count()} cores, one thread. Python "
+        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {cpu_count()} cores, {threads}. Python "
         f"{platform.python_version()}, {versions}. Repeat it with `uv run python -m benchmarks {arguments}`."
     )
     text = "\n\n".join([f"# {title}", origin, *sections]) + "\n"

@@ -187,7 +187,7 @@ class Parts:
         """Vectors of all documents: as many as documents, or more where each has several."""
         if self.form != "multi-vector":
             return self.num_docs
-        return sum(len(batch.values) for _, batch in self)
+        return sum(part.count_vectors() for part in self._parts)
 
     def doc_ids(self) -> Iterator[list[str]]:
         """The ids of each part's documents."""
@@ -320,6 +320,9 @@ class _Part:
     def read_doc_ids(self) -> list[str]:
         arrays = self._read_arrays(["doc_ids", "doc_id_ends"])
         return unpack(arrays["doc_ids"], arrays["doc_id_ends"])
+
+    def count_vectors(self) -> int:
+        return int(self._read_arrays(["lengths"])["lengths"].sum())
 
     def _read_arrays(self, names: Sequence[str] | None = None) -> dict[str, npt.NDArray[Any]]:
         try:
