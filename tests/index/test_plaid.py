@@ -57,7 +57,7 @@ def recall(found, expected):
 def decoded(index):
     """The documents as the index has them."""
     tokens = index._segments[0].tokens
-    return np.split(tokens.codec.vectors(tokens.codes, tokens.packed), tokens.ends[:-1])
+    return np.split(tokens.codec.vectors(tokens.codes, tokens.codec.decode(tokens.packed)), tokens.ends[:-1])
 
 
 def test_more_bits_lose_less(index):
@@ -165,7 +165,7 @@ def test_any_number_of_components_is_packed(n_bits, dim):
     centroids = random.standard_normal((5, dim)).astype(np.float32)
     vectors, codes = random.standard_normal((4000, dim)).astype(np.float32), random.integers(0, 5, 4000)
     codec = Codec.train(centroids, vectors, codes, n_bits)
-    decoded = codec.vectors(codes, codec.encode(vectors, codes))
+    decoded = codec.vectors(codes, codec.decode(codec.encode(vectors, codes)))
     # Each component becomes the nearest of the values.
     values = centroids[codes][..., None] + codec.scale[:, None] * codec.values
     assert np.allclose(np.abs(decoded - vectors), np.abs(values - vectors[..., None]).min(axis=2), atol=1e-5)

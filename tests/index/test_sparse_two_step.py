@@ -58,7 +58,7 @@ def test_what_is_kept_is_the_least_that_reaches_the_mass(mass):
     lengths, indices, data = heaviest(rows, mass)
     ends = np.cumsum(lengths)
     for row, (start, stop) in enumerate(zip(ends - lengths, ends, strict=True)):
-        whole = np.abs(rows.part(row, row + 1).data.astype(np.float64))
+        whole = np.abs(rows.part(slice(row, row + 1)).data.astype(np.float64))
         kept = np.abs(data[start:stop].astype(np.float64))
         assert kept.sum() >= mass * whole.sum() - 1e-9
         assert kept.sum() - kept.min() < mass * whole.sum()

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from lir_index.errors import DamagedIndexError
+from lir_index.ragged import cut
 from lir_index.storage import ArrayWriter, map_array
 
 # Vectors that are brought into order at once: half a GiB with what sorting needs.
@@ -29,15 +30,10 @@ def write_cells(
         counts += np.bincount(codes[start : start + _AT_ONCE], minlength=num_centroids)
     sizes: list[Int64[np.ndarray, " centroids"]] = []
     with ArrayWriter(folder / "cells.documents.npy", dtype=np.int32) as file:
-        totals = np.cumsum(counts)
-        first = 0
-        while first < num_centroids:
-            before = int(totals[first] - counts[first])
-            last = max(first + 1, int(np.searchsorted(totals, before + _AT_ONCE, side="right")))
-            cells, documents = _collect(codes, ends, first, last)
-            sizes.append(np.bincount(cells - first, minlength=last - first))
+        for some, _ in cut(counts, _AT_ONCE):
+            cells, documents = _collect(codes, ends, some.start, some.stop)
+            sizes.append(np.bincount(cells - some.start, minlength=some.stop - some.start))
             file.append(documents)
-            first = last
     np.save(folder / "cells.indptr.npy", np.cumsum(np.concatenate([[0], *sizes])))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from lir_index.embeddings import ranges
 from lir_index.errors import DamagedIndexError
 from lir_index.packed import LENGTHS, VECTORS, open_vectors
+from lir_index.ragged import ranges
 from lir_index.similarity import Vectors
 from lir_index.storage import ArrayWriter, map_array
 from lir_index.top_k import Positions

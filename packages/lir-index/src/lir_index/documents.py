@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 from lir_index.config import IndexConfig, Similarity
 from lir_index.embeddings import Batch, Form, as_batch, described, first_not_finite
 from lir_index.errors import DocumentIdError, EmbeddingsError
+from lir_index.ragged import cut
 from lir_index.similarity import prepare
 
 if TYPE_CHECKING:
@@ -201,12 +202,8 @@ def pieces(vectors: Float[np.ndarray, "n dim"], lengths: Int64[np.ndarray, " doc
         for start in range(0, len(vectors), step):
             yield as_batch(vectors[start : start + step])
         return
-    ends, start = np.cumsum(lengths), 0
-    while start < len(lengths):
-        first = int(ends[start] - lengths[start])
-        stop = max(start + 1, int(np.searchsorted(ends, first + step, side="right")))
-        yield as_batch((vectors[first : int(ends[stop - 1])], lengths[start:stop]))
-        start = stop
+    for docs, rows in cut(lengths, step):
+        yield as_batch((vectors[rows], lengths[docs]))
 
 
 def check_documents(doc_ids: Sequence[str], embeddings: object) -> tuple[list[str], Batch]:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lir_index.errors import EmbeddingsError
+from lir_index.ragged import ranges
 
 Form = Literal["dense", "sparse", "multi-vector", "coil", "text"]
 Floats = npt.NDArray[np.floating[Any]]
@@ -152,11 +153,6 @@ def as_batch(embeddings: object) -> Batch:
         raise EmbeddingsError(f"Dense embeddings are an array [n, dim]; this one has the shape {list(array.shape)}.")
     array = _as_floats(array)
     return Batch("dense", {"embeddings": np.ascontiguousarray(array)}, array.shape[1])
-
-
-def ranges(starts: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """The numbers of several ranges, one range behind the other: where the values of some rows lie."""
-    return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from lir_index.config import IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, pieces, prepared
@@ -21,7 +22,9 @@ from lir_index.embeddings import Batch, Form
 from lir_index.errors import ArgumentError, DamagedIndexError, StorageError, did_you_mean
 from lir_index.exhaustive import rescore, search_exhaustively
 from lir_index.faiss_settings import faiss_settings, load_faiss
-from lir_index.imputation import score_candidates
+from lir_index.imputation import documents_of, imputed_scores
+from lir_index.max_sim_ranking import MaxSimRanking
+from lir_index.max_sim_rough import NumpyEngine
 from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
@@ -91,6 +94,12 @@ class FaissSegment(Segment):
                 f"'{folder / FILE}' is damaged: it does not hold {count} vectors of {space.dim} dimensions."
             )
         self.vectors = self._open_vectors(count)
+        # A vector that Faiss makes of its codes may be longer than the one that was given.
+        self._longest = details["longest"] * (2 if isinstance(self.vectors, _Decoded) else 1)
+        if self._lengths is not None:
+            engine = NumpyEngine(self.vectors, self.settings.num_threads)
+            ranks = self.doc_ids.ranks
+            self._ranking = MaxSimRanking(engine, self.vectors, self._lengths, self._longest, space, ranks)
 
     def _open_vectors(self, count: int) -> Any:
         if not (self.folder / VECTORS).exists():
@@ -153,7 +162,7 @@ class FaissSegment(Segment):
             queries.values, self.space.similarity, lambda i: f"query {queries.row_of_value(i) + 1}"
         )
         if self._lengths is not None:
-            return self._search_several(vectors, queries.arrays["lengths"], k, allowed)
+            return self._search_several(vectors, lengths, queries.arrays["lengths"], k, allowed)
         count, candidate_k = self.num_docs if allowed is None else np.count_nonzero(allowed), self._candidate_k(k)
         if candidate_k >= count or 10 * count < self.num_docs:
             # Where nearly all are compared anyway, or few may be found, Faiss saves nothing.
@@ -175,8 +184,7 @@ class FaissSegment(Segment):
             lengths,
             k,
             similarity=self.space.similarity,
-            # A vector that Faiss makes of its codes may be longer than the one that was given.
-            longest=self.details["longest"] * (2 if isinstance(self.vectors, _Decoded) else 1),
+            longest=self._longest,
             ranks=self.doc_ids.ranks,
             allowed=allowed,
         )
@@ -227,24 +235,37 @@ class FaissSegment(Segment):
         return faiss.SearchParametersPreTransform(index_params=parameters)
 
     def _search_several(
-        self, vectors: Vectors, lengths: Int64[np.ndarray, " q"], k: int, allowed: Mask | None
+        self,
+        vectors: Vectors,
+        norms: Float64[np.ndarray, " q_vectors"],
+        lengths: Int64[np.ndarray, " q"],
+        k: int,
+        allowed: Mask | None,
     ) -> Found:
         assert self._lengths is not None
         by_vector = None if allowed is None else np.repeat(allowed, self._lengths)
         candidates = self._candidates(vectors, self._candidate_k(k), by_vector)
         results: Found = []
-        ends = np.cumsum(lengths)
-        for start, stop in zip(ends - lengths, ends, strict=True):
-            documents, scores = score_candidates(
-                vectors[start:stop],
-                candidates[start:stop],
-                self.vectors,
-                self._ends,
-                self.space,
-                self.settings.imputation_strategy,
-            )
-            order = best(scores, self.doc_ids.ranks[documents], k)
-            results.append((documents[order], scores[order] + np.float32(0)))
+        for query, stop in enumerate(np.cumsum(lengths).tolist()):
+            rows = slice(stop - int(lengths[query]), stop)
+            documents = documents_of(candidates[rows], self._ends)
+            if len(documents) == 0:
+                results.append((documents, np.empty(0, np.float32)))
+            elif self.settings.imputation_strategy == "gather":
+                some = lengths[query : query + 1]
+                results += self._ranking.best(vectors[rows], norms[rows], some, k, documents)
+            else:
+                scores = imputed_scores(
+                    vectors[rows],
+                    candidates[rows],
+                    documents,
+                    self.vectors,
+                    self._ends,
+                    self.space,
+                    self.settings.imputation_strategy,
+                )
+                order = best(scores, self.doc_ids.ranks[documents], k)
+                results.append((documents[order], scores[order] + np.float32(0)))
         return results
 
 
@@ -254,15 +275,17 @@ class _Decoded:
     def __init__(self, index: Any) -> None:
         self._index = index
         self._is_ready = False
+        self._lock = Lock()
         self.shape = (index.ntotal, index.d)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, places: slice | Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "n dim"]:
-        if not self._is_ready:
-            _prepare_decoding(self._index)
-            self._is_ready = True
+        with self._lock:
+            if not self._is_ready:
+                _prepare_decoding(self._index)
+                self._is_ready = True
         if isinstance(places, slice):
             places = np.arange(*places.indices(len(self)))
         return self._index.reconstruct_batch(np.ascontiguousarray(places, dtype=np.int64))

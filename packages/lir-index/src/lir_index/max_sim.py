@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
 
 from lir_index.config import Aggregation, Similarity
+from lir_index.ragged import cut
 
 _REDUCE = {"sum": np.add, "mean": np.add, "max": np.maximum}
 
@@ -38,19 +39,14 @@ def max_sim(
     """
     scores = np.empty(len(lengths), dtype=np.float32)
     wide = query.astype(np.float64)
-    ends = np.cumsum(lengths)
     # A few megabytes of similarities at a time.
-    step = max(1, 2**18 // max(1, len(query)))
-    start = 0
-    while start < len(lengths):
-        first = int(ends[start] - lengths[start])
-        stop = max(start + 1, int(np.searchsorted(ends, first + step, side="right")))
-        block = vectors[first : int(ends[stop - 1])].astype(np.float64)
-        matches = aggregate(similarities(block, wide, similarity), lengths[start:stop], doc_aggregation)
+    for docs, rows in cut(lengths, 2**18 // max(1, len(query))):
+        matches = aggregate(
+            similarities(vectors[rows].astype(np.float64), wide, similarity), lengths[docs], doc_aggregation
+        )
         if floor is not None:
             np.maximum(matches, floor, out=matches)
-        scores[start:stop] = combine(matches, query_aggregation)
-        start = stop
+        scores[docs] = combine(matches, query_aggregation)
     return scores
 
 

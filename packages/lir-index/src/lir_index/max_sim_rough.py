@@ -1,12 +1,12 @@
 """MaxSim of queries with all documents, by matrix products: fast, and wrong by a margin that is known."""
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from lir_index.embeddings import ranges
 from lir_index.max_sim import aggregate, similarities
+from lir_index.ragged import cut, ranges
 from lir_index.segment import Space
 from lir_index.similarity import Vectors, slack
 from lir_index.threads import blas_threads, in_threads
@@ -20,11 +20,11 @@ class NumpyEngine:
     """Rough scores by numpy.
 
     Args:
-        vectors: Prepared vectors of all documents; they may be memory-mapped.
+        vectors: Prepared vectors of all documents, memory-mapped or not, or what is indexed like them.
         num_threads: Blocks of documents that are compared at a time; None for as many as there are processors.
     """
 
-    def __init__(self, vectors: Vectors, num_threads: int | None = None) -> None:
+    def __init__(self, vectors: Any, num_threads: int | None = None) -> None:
         self._vectors = vectors
         self._num_threads = num_threads
 
@@ -52,21 +52,15 @@ class NumpyEngine:
             matches = aggregate(similarities(vectors, queries, space.similarity), lengths[block], space.doc_aggregation)
             return aggregate(matches.T, query_lengths, space.query_aggregation)
 
-        blocks = list(cut(documents, lengths))
+        blocks = blocks_of(documents, lengths, _VECTORS)
         # One thread for each block's product: blocks do not wait for each other.
         with blas_threads(1):
             return np.concatenate(in_threads(score, blocks, self._num_threads), axis=1)
 
 
-def cut(documents: Positions, lengths: Int64[np.ndarray, " docs"], size: int = _VECTORS) -> Iterator[Positions]:
-    """Cut documents into blocks with about ``size`` vectors."""
-    ends = np.cumsum(lengths[documents])
-    start = 0
-    while start < len(documents):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
-        yield documents[start:stop]
-        start = stop
+def blocks_of(documents: Positions, lengths: Int64[np.ndarray, " docs"], most: int) -> list[Positions]:
+    """Cut documents into blocks of at most so many vectors."""
+    return [documents[some] for some, _ in cut(lengths[documents], most)]
 
 
 def rows_of_block(

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from lir_index.max_sim import aggregate
-from lir_index.max_sim_rough import cut, rows_of_block
+from lir_index.max_sim_rough import blocks_of, rows_of_block
 from lir_index.segment import Space
 from lir_index.similarity import Vectors
 from lir_index.top_k import Positions
@@ -40,7 +40,7 @@ class TorchEngine:
         ends = np.cumsum(lengths)
         asked = torch.from_numpy(queries).to(device)
         matches = []
-        for block in cut(documents, lengths, 2**18):
+        for block in blocks_of(documents, lengths, 2**18):
             rows = rows_of_block(block, lengths, ends)
             vectors = self._vectors[rows if isinstance(rows, slice) else torch.from_numpy(rows).to(device)]
             values = multiply(vectors, asked.T)

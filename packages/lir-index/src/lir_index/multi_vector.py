@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
 
 from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig
 from lir_index.documents import Documents, pieces, prepared
-from lir_index.embeddings import Batch, Form, ranges
-from lir_index.max_sim import max_sim
-from lir_index.max_sim_rough import NumpyEngine, margins
+from lir_index.embeddings import Batch, Form
+from lir_index.max_sim_ranking import MaxSimRanking
+from lir_index.max_sim_rough import NumpyEngine
 from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
+from lir_index.ragged import cut
 from lir_index.segment import Segment, Space
-from lir_index.similarity import Vectors, prepare
+from lir_index.similarity import prepare
 from lir_index.storage import ArrayWriter
-from lir_index.top_k import Found, Mask, Positions, best
+from lir_index.top_k import Found, Mask
 
 # Queries whose vectors are multiplied with the documents' at once: the product of a block stays in the cache.
 _QUERY_VECTORS = 256
@@ -66,13 +66,15 @@ class MultiVectorSegment(Segment):
         settings = cast("MultiVectorSearchConfig", search_config)
         self._lengths = open_lengths(folder, num_docs)
         self._vectors = open_vectors(folder / VECTORS, int(self._lengths.sum()), space.dim)
-        self._ends = np.cumsum(self._lengths)
         if settings.device == "cpu":
-            self._engine: Any = NumpyEngine(self._vectors, settings.num_threads)
+            engine: Any = NumpyEngine(self._vectors, settings.num_threads)
         else:
             from lir_index.max_sim_torch import TorchEngine
 
-            self._engine = TorchEngine(self._vectors, settings.device)
+            engine = TorchEngine(self._vectors, settings.device)
+        self._ranking = MaxSimRanking(
+            engine, self._vectors, self._lengths, details["longest"], space, self.doc_ids.ranks
+        )
 
     @classmethod
     def write(
@@ -101,52 +103,12 @@ class MultiVectorSegment(Segment):
         has_vectors = self._lengths > 0
         documents = np.flatnonzero(has_vectors if allowed is None else has_vectors & allowed)
         lengths = queries.arrays["lengths"]
-        ends = np.cumsum(lengths)
+        if len(documents) == 0:
+            return [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(lengths)
         results: Found = []
-        first = 0
-        while first < len(lengths) and len(documents):
-            start = int(ends[first] - lengths[first])
-            last = max(first + 1, int(np.searchsorted(ends, start + _QUERY_VECTORS, side="right")))
-            chosen = slice(start, int(ends[last - 1]))
-            results += self._search_some(vectors[chosen], norms[chosen], lengths[first:last], k, documents)
-            first = last
-        return results or [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(lengths)
-
-    def _search_some(
-        self,
-        vectors: Vectors,
-        norms: Float64[np.ndarray, " q_vectors"],
-        lengths: Int64[np.ndarray, " q"],
-        k: int,
-        documents: Positions,
-    ) -> Found:
-        """Search for a few queries: all documents roughly, and exactly those that can be among the best."""
-        rough = self._engine.scores(vectors, lengths, self._lengths, documents, self.space)
-        margin = margins(norms, lengths, self.details["longest"], int(self._lengths.max()), self.space)
-        results: Found = []
-        for query, stop in enumerate(np.cumsum(lengths).tolist()):
-            scores, k = rough[query], min(k, len(documents))
-            cut = np.partition(scores, len(scores) - k)[len(scores) - k]
-            candidates = documents[scores >= cut - margin[query]]
-            results.append(self._compare(vectors[stop - lengths[query] : stop], candidates, k))
+        for some, rows in cut(lengths, _QUERY_VECTORS):
+            results += self._ranking.best(vectors[rows], norms[rows], lengths[some], k, documents)
         return results
-
-    def _compare(
-        self, query: Vectors, candidates: Positions, k: int
-    ) -> tuple[Int64[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
-        similarity, query_aggregation = self.space.similarity, self.space.query_aggregation
-        scores = np.empty(len(candidates), dtype=np.float32)
-        # Some at a time: where all are tied, all are candidates.
-        for start in range(0, len(candidates), 1024):
-            some = slice(start, start + 1024)
-            lengths = self._lengths[candidates[some]]
-            rows = ranges(self._ends[candidates[some]] - lengths, lengths)
-            scores[some] = max_sim(
-                query, self._vectors[rows], lengths, similarity, query_aggregation, self.space.doc_aggregation
-            )
-        order = best(scores, self.doc_ids.ranks[candidates], k)
-        # + 0.0 turns a negative zero into zero.
-        return candidates[order], scores[order] + np.float32(0)
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +14,12 @@ from jaxtyping import Float32, Int64
 from lir_index.cells import open_cells, write_cells
 from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, prepared
-from lir_index.embeddings import Batch, Form, ranges
+from lir_index.embeddings import Batch, Form
 from lir_index.errors import ArgumentError, MissingExtraError, did_you_mean
 from lir_index.max_sim import max_sim
 from lir_index.packed import open_lengths, write_lengths
 from lir_index.plaid_numpy import NumpyEngine, Tokens, choose
+from lir_index.ragged import cut
 from lir_index.residuals import Codec
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, norms, prepare
@@ -27,8 +28,8 @@ from lir_index.threads import blas_threads, in_threads
 from lir_index.top_k import Found, Mask, Positions, best
 from lir_index.training import Assigner, draw, find_centroids
 
-# Vectors that are decoded at once: their similarities stay in a core's cache.
-_DECODED = 2048
+# Components that are decoded at once: a megabyte, which stays in a core's cache.
+_DECODED = 2**18
 
 
 @dataclass(frozen=True)
@@ -228,17 +229,12 @@ class PlaidSegment(Segment):
     ) -> Float32[np.ndarray, " docs"]:
         """Score documents by their decoded vectors, roughly."""
         scaled = np.ascontiguousarray((query * self.tokens.codec.scale).T)
-        ends = np.cumsum(self.tokens.lengths[documents])
         scores = np.empty(len(documents), dtype=np.float32)
-        start = 0
-        while start < len(documents):
-            before = int(ends[start - 1]) if start else 0
-            stop = max(start + 1, int(np.searchsorted(ends, before + _DECODED, side="right")))
-            matches = self._engine.matches(similarities, scaled, documents[start:stop])
+        for some in self._blocks(documents):
+            matches = self._engine.matches(similarities, scaled, documents[some])
             if imputed is not None:
                 np.maximum(matches, imputed, out=matches)
-            scores[start:stop] = getattr(matches, self.space.query_aggregation)(axis=1)
-            start = stop
+            scores[some] = getattr(matches, self.space.query_aggregation)(axis=1)
         return scores
 
     def _compare(
@@ -246,15 +242,21 @@ class PlaidSegment(Segment):
     ) -> Float32[np.ndarray, " docs"]:
         """Score documents by their decoded vectors, so that equal documents have equal scores."""
         tokens, scores = self.tokens, np.empty(len(documents), dtype=np.float32)
-        for start in range(0, len(documents), 256):
-            some = slice(start, start + 256)
-            lengths = tokens.lengths[documents[some]]
-            rows = ranges(tokens.ends[documents[some]] - lengths, lengths)
-            vectors = tokens.codec.vectors(tokens.codes[rows], tokens.packed[rows])
+        for some in self._blocks(documents):
+            decoded, codes = self._engine.decoded(documents[some]), tokens.codes[tokens.rows(documents[some])]
             scores[some] = max_sim(
-                query, vectors, lengths, self.space.similarity, self.space.query_aggregation, floor=imputed
+                query,
+                tokens.codec.vectors(codes, decoded),
+                tokens.lengths[documents[some]],
+                self.space.similarity,
+                self.space.query_aggregation,
+                floor=imputed,
             )
         return scores
+
+    def _blocks(self, documents: Positions) -> Iterator[slice]:
+        """Cut documents into blocks that are decoded at once."""
+        return (some for some, _ in cut(self.tokens.lengths[documents], _DECODED // self.space.dim))
 
 
 def make_engine(tokens: Tokens, settings: PlaidSearchConfig) -> NumpyEngine:

@@ -59,8 +59,15 @@ class NumbaEngine(NumpyEngine):
         tokens = self.tokens
         if tokens.codec.n_bits == 16:
             return super().matches(similarities, query, documents)
-        decoded = _decode(tokens.packed, documents, tokens.ends, tokens.lengths, tokens.codec.table, query.shape[0])
-        return _best(decoded @ query, similarities, documents, tokens.ends, tokens.lengths, tokens.codes)
+        products = self.decoded(documents) @ query
+        return _best(products, similarities, documents, tokens.ends, tokens.lengths, tokens.codes)
+
+    def decoded(self, documents: Positions) -> Float32[np.ndarray, "n dim"]:
+        """See :meth:`lir_index.plaid_numpy.NumpyEngine.decoded`."""
+        tokens, codec = self.tokens, self.tokens.codec
+        packed = tokens.packed.view(np.uint16) if codec.n_bits == 16 else tokens.packed
+        found = _look_up(packed, tokens.rows(documents), codec.words)
+        return found.view(np.float32)[:, : len(codec.scale)]
 
 
 @njit(nogil=True, cache=True)
@@ -133,21 +140,15 @@ def _interact(similarities: Any, documents: Any, ends: Any, lengths: Any, codes:
 
 
 @njit(nogil=True, cache=True)
-def _decode(packed: Any, documents: Any, ends: Any, lengths: Any, table: Any, dim: int) -> Any:
-    count = 0
-    for document in documents:
-        count += lengths[document]
-    per_byte = table.shape[1]
+def _look_up(packed: Any, rows: Any, words: Any) -> Any:
     width = packed.shape[1]
-    decoded = np.empty((count, width * per_byte), np.float32)
-    row = 0
-    for document in documents:
-        for token in range(ends[document] - lengths[document], ends[document]):
-            for place in range(width):
-                for part in range(per_byte):
-                    decoded[row, place * per_byte + part] = table[packed[token, place], part]
-            row += 1
-    return decoded[:, :dim]
+    found = np.empty((len(rows), width), words.dtype)
+    for i in range(len(rows)):
+        # By rows: else numba asks for each number whether the row is counted from the end.
+        source, target = packed[rows[i]], found[i]
+        for place in range(width):
+            target[place] = words[source[place]]
+    return found
 
 
 @njit(nogil=True, cache=True)

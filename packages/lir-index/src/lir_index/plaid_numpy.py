@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
-from lir_index.embeddings import ranges
+from lir_index.ragged import ranges
 from lir_index.residuals import Codec, Packed
 from lir_index.top_k import Mask, Positions
 
@@ -33,6 +33,10 @@ class Tokens:
     lengths: Int64[np.ndarray, " docs"]
     list_ends: Int64[np.ndarray, " centroids_and_one"]
     lists: Int32[np.ndarray, " entries"]
+
+    def rows(self, documents: Positions) -> Int64[np.ndarray, " n"]:
+        """Where the vectors of some documents lie."""
+        return ranges(self.ends[documents] - self.lengths[documents], self.lengths[documents])
 
 
 class NumpyEngine:
@@ -85,7 +89,7 @@ class NumpyEngine:
         for start in range(0, len(documents), 256):
             some = documents[start : start + 256]
             lengths = tokens.lengths[some]
-            rows = similarities[tokens.codes[ranges(tokens.ends[some] - lengths, lengths)]]
+            rows = similarities[tokens.codes[tokens.rows(some)]]
             best = np.maximum.reduceat(rows, np.cumsum(lengths) - lengths, axis=0)
             # One after the other: every engine sums in the same order.
             for column in best.T:
@@ -102,12 +106,14 @@ class NumpyEngine:
             query: The query's vectors, times the codec's scale.
             documents: The documents.
         """
-        tokens, lengths = self.tokens, self.tokens.lengths[documents]
-        rows = ranges(tokens.ends[documents] - lengths, lengths)
-        products = tokens.codec.decode(tokens.packed[rows]) @ query
-        if tokens.codec.n_bits < 16:
-            products += similarities[tokens.codes[rows]]
+        products, lengths = self.decoded(documents) @ query, self.tokens.lengths[documents]
+        if self.tokens.codec.n_bits < 16:
+            products += similarities[self.tokens.codes[self.tokens.rows(documents)]]
         return np.maximum.reduceat(products, np.cumsum(lengths) - lengths, axis=0)
+
+    def decoded(self, documents: Positions) -> Float32[np.ndarray, "n dim"]:
+        """Decode what is left over of the vectors of some documents, without scale; of 16 bits, the whole vectors."""
+        return self.tokens.codec.decode(self.tokens.packed[self.tokens.rows(documents)])
 
 
 def choose(

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from lir_index.errors import DamagedIndexError
+from lir_index.ragged import cut
 from lir_index.storage import ArrayWriter, map_array
 
 # Entries that are brought into order at once: half a GiB with what sorting needs.
@@ -52,9 +53,13 @@ class Rows:
             raise DamagedIndexError(f"The {name} in '{folder}' are damaged: their files do not fit together.")
         return cls(indptr, indices, data)
 
-    def part(self, start: int, stop: int) -> "Rows":
-        """The rows from ``start`` up to ``stop``, without a copy of their entries."""
-        indptr = self.indptr[start : stop + 1]
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Blocks of some millions of entries: which rows they have, and where their entries lie."""
+        return cut(np.diff(self.indptr), _AT_ONCE // 4)
+
+    def part(self, some: slice) -> "Rows":
+        """Some rows, without a copy of their entries."""
+        indptr = self.indptr[some.start : some.stop + 1]
         entries = slice(int(indptr[0]), int(indptr[-1]))
         return Rows(indptr - indptr[0], self.indices[entries], self.data[entries])
 
@@ -110,16 +115,11 @@ def write_transposed(folder: Path, name: str, rows: Rows, num_columns: int) -> N
         num_columns: Of ``rows``.
     """
     counts = np.zeros(num_columns, dtype=np.int64)
-    for start, stop in blocks(rows.indptr):
-        counts += np.bincount(rows.indices[rows.indptr[start] : rows.indptr[stop]], minlength=num_columns)
+    for _, entries in rows.blocks():
+        counts += np.bincount(rows.indices[entries], minlength=num_columns)
     with RowsWriter(folder, name) as writer:
-        ends = np.cumsum(counts)
-        first = 0
-        while first < num_columns:
-            before = int(ends[first] - counts[first])
-            last = max(first + 1, int(np.searchsorted(ends, before + _AT_ONCE, side="right")))
-            writer.append(counts[first:last], *_columns(rows, first, last, int(ends[last - 1]) - before))
-            first = last
+        for some, _ in cut(counts, _AT_ONCE):
+            writer.append(counts[some], *_columns(rows, some.start, some.stop, int(counts[some].sum())))
 
 
 def _columns(
@@ -128,29 +128,14 @@ def _columns(
     """Collect the entries of some columns, ordered by column and then by row."""
     columns, owners, data = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.float32)
     filled = 0
-    for start, stop in blocks(rows.indptr):
-        entries = slice(int(rows.indptr[start]), int(rows.indptr[stop]))
+    for some, entries in rows.blocks():
         indices = rows.indices[entries]
         places = np.flatnonzero((indices >= first) & (indices < last))
         target = slice(filled, filled + len(places))
         columns[target] = indices[places]
-        owners[target] = np.repeat(np.arange(start, stop, dtype=np.int32), np.diff(rows.indptr[start : stop + 1]))[
-            places
-        ]
+        numbers = np.arange(some.start, some.stop, dtype=np.int32)
+        owners[target] = np.repeat(numbers, np.diff(rows.indptr[some.start : some.stop + 1]))[places]
         data[target] = rows.data[entries][places]
         filled += len(places)
     order = np.argsort(columns, kind="stable")
     return owners[order], data[order]
-
-
-def blocks(indptr: Int64[np.ndarray, " rows_and_one"]) -> Iterator[tuple[int, int]]:
-    """Cut rows into blocks of some millions of entries.
-
-    Yields:
-        Where each begins and ends.
-    """
-    start = 0
-    while start < len(indptr) - 1:
-        stop = max(start + 1, int(np.searchsorted(indptr, indptr[start] + _AT_ONCE // 4, side="right")) - 1)
-        yield start, stop
-        start = stop

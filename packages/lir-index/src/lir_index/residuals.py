@@ -115,11 +115,10 @@ class Codec:
         """Look up the values of what is left over, without scale; of 16 bits, the whole vectors."""
         if self.n_bits == 16:
             return packed.astype(np.float32)
-        return self.table[packed].reshape(len(packed), -1)[:, : self.centroids.shape[1]]
+        return self.words[packed].view(np.float32)[:, : self.centroids.shape[1]]
 
-    def vectors(self, codes: Int[np.ndarray, " n"], packed: Packed) -> Vectors:
-        """Decode whole vectors."""
-        decoded = self.decode(packed)
+    def vectors(self, codes: Int[np.ndarray, " n"], decoded: Float32[np.ndarray, "n dim"]) -> Vectors:
+        """Make whole vectors of what :meth:`decode` returned."""
         return decoded if self.n_bits == 16 else self.centroids[codes] + decoded * self.scale
 
     @property
@@ -127,10 +126,13 @@ class Codec:
         return 8 // self.n_bits
 
     @cached_property
-    def table(self) -> Float32[np.ndarray, "256 per_byte"]:
-        """The values that each byte stands for."""
+    def words(self) -> npt.NDArray[Any]:
+        """What each byte stands for, as one number that holds all of its values; of 16 bits, each pair of bytes."""
+        if self.n_bits == 16:
+            return np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
         shifts = np.arange(self._per_byte) * self.n_bits
-        return self.values[(np.arange(256)[:, None] >> shifts) & (2**self.n_bits - 1)]
+        values = self.values[(np.arange(256)[:, None] >> shifts) & (2**self.n_bits - 1)]
+        return values.view({1: np.uint32, 2: np.uint64, 4: np.complex128}[self._per_byte])[:, 0]
 
 
 def _least_squares(numbers: Float32[np.ndarray, " n"], count: int) -> Float32[np.ndarray, " count"]:

@@ -17,7 +17,7 @@ from lir_index.config import IndexConfig, SearchConfig, Similarity, check_count,
 from lir_index.documents import Documents
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError, IndexVersionError, MissingExtraError
-from lir_index.postings import Rows, blocks
+from lir_index.postings import Rows
 from lir_index.segment import Segment, Space
 from lir_index.sparse_numpy import Candidates
 from lir_index.sparse_rows import Terms, Weights
@@ -191,13 +191,11 @@ def write_clusters(folder: Path, rows: Rows, dim: int, config: SeismicIndexConfi
     seismic = load_seismic()
     dataset = getattr(seismic, names[0])(dim)
     # Half precision ends at 65504; so the ranking is the same, and no weight is out of its range.
-    largest = max(
-        float(rows.data[rows.indptr[start] : rows.indptr[stop]].max(initial=0)) for start, stop in blocks(rows.indptr)
-    )
+    largest = max(float(rows.data[entries].max(initial=0)) for _, entries in rows.blocks())
     with _quiet():
-        for start, stop in blocks(rows.indptr):
-            part = rows.part(start, stop)
-            places = [str(place) for place in range(start, stop)]
+        for some, _ in rows.blocks():
+            part = rows.part(some)
+            places = [str(place) for place in range(some.start, some.stop)]
             dataset.add_documents_by_id(
                 places, part.indices.astype(np.int64), part.data / np.float32(largest), part.indptr
             )

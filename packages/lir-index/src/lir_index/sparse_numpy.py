@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from lir_index.embeddings import ranges
 from lir_index.postings import Rows
+from lir_index.ragged import ranges
 from lir_index.sparse_rows import Terms, Weights
 from lir_index.top_k import GROUP, Mask
 

@@ -78,9 +78,8 @@ class RescoringSegment(Segment):
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""
-        step = 65536
-        for start in range(0, self.num_docs, step):
-            rows = self.documents.part(start, min(start + step, self.num_docs))
+        for some, _ in self.documents.blocks():
+            rows = self.documents.part(some)
             arrays = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr}
             yield Batch("sparse", arrays, self.space.dim)
 

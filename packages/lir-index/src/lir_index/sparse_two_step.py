@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int32, Int64
 
 from lir_index.config import IndexConfig, Similarity, check_count, check_share
 from lir_index.documents import Documents
-from lir_index.postings import Rows, RowsWriter, blocks, remove_rows, write_transposed
+from lir_index.postings import Rows, RowsWriter, remove_rows, write_transposed
 from lir_index.segment import Segment, Space
 from lir_index.sparse import SparseSegment
 from lir_index.sparse_engines import EngineSearchConfig
@@ -87,8 +87,8 @@ class SparseTwoStepSegment(SparseSegment):
         details = write_documents(folder, documents, space)
         rows = Rows.open(folder, "documents", documents.num_docs)
         with RowsWriter(folder, "heaviest") as writer:
-            for start, stop in blocks(rows.indptr):
-                writer.append(*heaviest(rows.part(start, stop), cast("SparseTwoStepIndexConfig", config).kept_mass))
+            for some, _ in rows.blocks():
+                writer.append(*heaviest(rows.part(some), cast("SparseTwoStepIndexConfig", config).kept_mass))
         write_transposed(folder, "postings", Rows.open(folder, "heaviest", documents.num_docs), space.dim)
         remove_rows(folder, "heaviest")
         return details
