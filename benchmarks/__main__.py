@@ -5,6 +5,7 @@ import sys
 
 BENCHMARKS = {
     "dense": "search over dense embeddings: kinds of Faiss and torch-dense against Faiss and sentence-transformers themselves",
+    "max_sim": "exact MaxSim over all documents: lir against maxsim-cpu and against a padded product of torch",
     "memory": "memory that building takes, of each kind, for a collection and one ten times larger",
     "multi_vector": "search over multi-vector embeddings at equal recall: plaid against exact, fast-plaid and xtr-warp",
     "sparse": "exact search over sparse embeddings: numba, torch and numpy against splade-index and scipy",
