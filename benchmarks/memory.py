@@ -44,6 +44,7 @@ KINDS: dict[str, list[IndexConfig]] = {
     "multi-vector": [MultiVectorIndexConfig(), PlaidIndexConfig()],
 }
 NUM_DOCS = {"dense": 30_000, "sparse": 200_000, "multi-vector": 5_000}
+_CACHE = Path(__file__).parent / ".cache"
 # Documents that are made at a time, and bytes of a part.
 STEP, PART = 5_000, 2**23
 COLUMNS = ("kind", "documents", "MB", "held", "documents", "MB", "held", "held, x")
@@ -55,8 +56,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
     options = parser.parse_args(arguments)
     rows = []
+    _CACHE.mkdir(exist_ok=True)
     for form in options.only:
-        with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as name:
+        with tempfile.TemporaryDirectory(dir=_CACHE) as name:
             folder, counts = Path(name), (NUM_DOCS[form], 10 * NUM_DOCS[form])
             sizes = [write(folder / f"{count}", form, count) for count in counts]
             for config in KINDS[form]:
