@@ -170,6 +170,29 @@ def rescore(
     return candidates[order], scores[order] + np.float32(0)
 
 
+def thinned_out(
+    vectors: Vectors,
+    query: Float32[np.ndarray, " dim"],
+    margin: float,
+    candidates: Int[np.ndarray, " candidates"],
+    k: int,
+    similarity: Similarity,
+) -> Int[np.ndarray, " kept"]:
+    """Drop candidates that are not among the best ``k`` of them, by rough scores.
+
+    Args:
+        vectors: Prepared vectors of the documents.
+        query: One prepared vector.
+        margin: How far below the k-th best rough score a document of the best ``k`` can be.
+        candidates: Not fewer than ``k``.
+        k: Number of results wanted.
+        similarity: How they are compared.
+    """
+    candidates = np.sort(candidates)
+    scores = rough_scores(query[None], vectors[candidates], similarity)[0]
+    return candidates[scores >= np.partition(scores, len(scores) - k)[len(scores) - k] - margin]
+
+
 class _Pool:
     """The candidates of some queries, while the documents pass by."""
 

@@ -11,7 +11,7 @@ from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
 from lir_index.errors import DamagedIndexError
 from lir_index.exhaustive import rescore
-from lir_index.faiss_segment import FILE, FaissSegment, metric
+from lir_index.faiss_segment import FILE, FaissSegment, metric, with_ties
 from lir_index.faiss_settings import faiss_settings, load_faiss
 from lir_index.packed import write_lengths
 from lir_index.segment import Segment, Space
@@ -81,10 +81,9 @@ class FaissFlatSegment(FaissSegment):
         if allowed is not None:
             return self.compare_all(vectors, lengths, k, allowed)
         margins = slack(lengths, self.details["longest"], self.space.dim, self.space.similarity)
-        # Faiss cuts ties as they come. With a few more results than asked for, nearly every query shows where its ties
-        # end; one that does not is searched again, comparing all.
+        # Faiss cuts ties as they come. A query that does not show where its ties end is searched again, comparing all.
         with faiss_settings(self.space.dim, self.settings.num_threads):
-            distances, found = self.faiss.search(vectors, min(self.num_docs, k + k // 8 + 16))
+            distances, found = self.faiss.search(vectors, min(self.num_docs, with_ties(k)))
         rough = -distances if self.space.similarity == "l2" else distances
         # Where Faiss has no more documents it answers with the position -1.
         is_document = found >= 0

@@ -20,14 +20,14 @@ from lir_index.config import IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch, Form
 from lir_index.errors import ArgumentError, DamagedIndexError, StorageError, did_you_mean
-from lir_index.exhaustive import rescore, search_exhaustively
+from lir_index.exhaustive import rescore, search_exhaustively, thinned_out
 from lir_index.faiss_settings import faiss_settings, load_faiss
 from lir_index.imputation import documents_of, imputed_scores
 from lir_index.max_sim_ranking import MaxSimRanking
 from lir_index.max_sim_rough import NumpyEngine
 from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
 from lir_index.segment import Segment, Space
-from lir_index.similarity import Vectors, prepare
+from lir_index.similarity import Vectors, prepare, slack
 from lir_index.storage import ArrayWriter
 from lir_index.top_k import Found, Mask, best
 from lir_index.training import draw
@@ -167,12 +167,14 @@ class FaissSegment(Segment):
         if candidate_k >= count or 10 * count < self.num_docs:
             # Where nearly all are compared anyway, or few may be found, Faiss saves nothing.
             return self.compare_all(vectors, lengths, k, allowed)
+        similarity, ranks = self.space.similarity, self.doc_ids.ranks
+        margins = slack(lengths, self._longest, self.space.dim, similarity)
         results: Found = []
         for query, places in enumerate(self._candidates(vectors, candidate_k, allowed)):
             if len(places) < k:
                 results += self.compare_all(vectors[query : query + 1], lengths[query : query + 1], k, allowed)
             else:
-                similarity, ranks = self.space.similarity, self.doc_ids.ranks
+                places = thinned_out(self.vectors, vectors[query], margins[query], places, k, similarity)
                 results.append(rescore(self.vectors, vectors[query], places, k, similarity, ranks))
         return results
 
@@ -198,7 +200,10 @@ class FaissSegment(Segment):
     def _candidate_k(self, k: int) -> int:
         if self.settings.candidate_k is not None:
             return self.settings.candidate_k if self._lengths is not None else max(k, self.settings.candidate_k)
-        return max(128, k) if self._lengths is not None else min(10 * k, 2 * k + 800)
+        if self._lengths is not None:
+            return max(128, k)
+        is_same = isinstance(self.vectors, _Decoded) and _compares_decoded(self.faiss)
+        return with_ties(k) if is_same else min(10 * k, 2 * k + 800)
 
     def _candidates(self, vectors: Vectors, count: int, allowed: Mask | None) -> list[Int64[np.ndarray, " found"]]:
         """For each query vector, the vectors that Faiss finds among the allowed ones."""
@@ -385,6 +390,18 @@ def _empty_copy(index: Any) -> Any:
     copy = faiss.deserialize_index(faiss.serialize_index(index))
     copy.reset()
     return copy
+
+
+def with_ties(k: int) -> int:
+    """A few more results than asked for: nearly every query shows where its ties end."""
+    return k + k // 8 + 16
+
+
+def _compares_decoded(index: Any) -> bool:
+    """Whether Faiss compares queries with what it decodes, and not with an estimate."""
+    faiss = load_faiss()
+    exactly = faiss.IndexIVFFlat | faiss.IndexHNSWFlat | faiss.IndexScalarQuantizer | faiss.IndexPQ | faiss.IndexIVFPQ
+    return isinstance(_inner(index), exactly)
 
 
 def _takes_selector(index: Any) -> bool:
