@@ -70,7 +70,8 @@ def main(arguments: list[str]) -> None:
         "Megabytes of embeddings, and what the process that builds an index of them holds in memory at most (private "
         "memory, as Linux counts it, without files that are memory-mapped), beyond what it held before. The parts are of "
         "8 MiB; of the usual ones, of 64 MiB, some are held as well. Faiss makes its own kinds in memory, all but flat "
-        "ones: their codes grow with the collection, and so do the vectors of those that have none."
+        "ones: their codes grow with the collection, and so do the vectors of those that have none; clusters are found from "
+        "a sample that grows with the root of the collection's size."
     )
     sections, packages = [about, markdown(COLUMNS, rows)], ["lir-index", "faiss-cpu", "numpy"]
     report("memory", "Memory while an index is built", sections, packages, threads="all threads")
