@@ -85,8 +85,9 @@ def test_files_in_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model:
     assert in_python(model, docs, QueryDataset(queries, qrels=qrels)) == pytest.approx(REFERENCE[name], abs=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ir_datasets_home")
-@pytest.mark.parametrize("name", COLLECTIONS)
+@pytest.mark.parametrize("name", REFERENCE)
 def test_ids_in_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     docs, queries = IDS[name]
