@@ -1,15 +1,61 @@
 """What every loss is given, and what it gives."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lir_train.errors import ArgumentError
+from lir_train.gather import share_of_total
 
 Pairs = Float[Tensor, "queries docs docs"]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embeddings of a bi-encoder's batch.
+
+    Args:
+        queries: Of this process's queries, in any form (see `lir_models.embeddings`).
+        docs: Of this process's documents, in the order in which the mask is true.
+        all_queries: Of the queries of all processes, this one's first; where nothing is gathered, ``queries``.
+        all_docs: Of the documents of all processes, this one's first; where nothing is gathered, ``docs``.
+        compare: From embeddings of queries and of documents to the score of every pair.
+    """
+
+    queries: Any
+    docs: Any
+    all_queries: Any
+    all_docs: Any
+    compare: Callable[[Any, Any], Float[Tensor, "queries docs"]]
+
+    def map(self, change: Callable[[Any], Any]) -> "Embedded":
+        """Return the batch with each text's embeddings changed."""
+        queries, docs = change(self.queries), change(self.docs)
+        return replace(
+            self,
+            queries=queries,
+            docs=docs,
+            all_queries=queries if self.all_queries is self.queries else change(self.all_queries),
+            all_docs=docs if self.all_docs is self.docs else change(self.all_docs),
+        )
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a batch, for losses that ask another model about them.
+
+    Args:
+        queries: The queries.
+        docs: The documents of all queries, in the order in which the mask is true.
+    """
+
+    queries: Sequence[str]
+    docs: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -20,9 +66,12 @@ class LossInput:
         scores: Of each query's own documents, float32.
         targets: What is to be learnt of them, larger is better.
         mask: Whether there is a document; queries may have different numbers of them.
-        all_scores: Of each query with every document of the batch, the documents in the order in which ``mask`` is
-            true; None for a cross-encoder, which would have to read every pair.
+        all_scores: Of each query with every document of the batch, this process's documents first, in the order in
+            which ``mask`` is true; None for a cross-encoder, which would have to read every pair.
         doc_keys: Equal numbers for equal documents.
+        is_best: Whether a document is the best of its query's.
+        embedded: The embeddings that were compared; None for a cross-encoder.
+        texts: The texts themselves.
     """
 
     scores: Float[Tensor, "queries docs"]
@@ -30,6 +79,22 @@ class LossInput:
     mask: Bool[Tensor, "queries docs"]
     all_scores: Float[Tensor, "queries all_docs"] | None = None
     doc_keys: Int[Tensor, " all_docs"] | None = None
+    is_best: Bool[Tensor, " all_docs"] | None = None
+    embedded: Embedded | None = None
+    texts: Texts | None = None
+
+    def own(self) -> Bool[Tensor, "queries all_docs"]:
+        """Return which of all documents are a query's own."""
+        assert self.all_scores is not None
+        owner, _ = self.mask.nonzero(as_tuple=True)
+        others = owner.new_full((self.all_scores.shape[1] - len(owner),), -1)
+        rows = torch.arange(len(self.mask), device=owner.device).unsqueeze(1)
+        return torch.cat([owner, others]) == rows
+
+    def compared_anew(self, embedded: Embedded) -> "LossInput":
+        """Return the batch with the scores that other embeddings of the same texts have."""
+        all_scores = embedded.compare(embedded.queries, embedded.all_docs)
+        return replace(self, scores=own_scores(all_scores, self.mask), all_scores=all_scores, embedded=embedded)
 
 
 class LossFunction(ABC):
@@ -37,10 +102,23 @@ class LossFunction(ABC):
 
     #: Whether it compares a query with other queries' documents, so that only bi-encoders can have it.
     needs_all_scores = False
+    #: Whether it looks at embeddings, so that only bi-encoders can have it.
+    needs_embeddings = False
+    #: Whether it looks at targets; a loss that does not can learn from data without any.
+    needs_targets = True
 
     @abstractmethod
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the mean loss of a batch."""
+
+
+def own_scores(
+    all_scores: Float[Tensor, "queries all_docs"], mask: Bool[Tensor, "queries docs"]
+) -> Float[Tensor, "queries docs"]:
+    """Pick each query's own documents' scores; 0 where there is no document."""
+    owner, place = mask.nonzero(as_tuple=True)
+    columns = torch.arange(len(owner), device=owner.device)
+    return all_scores.new_zeros(mask.shape).index_put((owner, place), all_scores[owner, columns])
 
 
 def check_temperature(loss: LossFunction, temperature: float) -> float:
@@ -51,8 +129,14 @@ def check_temperature(loss: LossFunction, temperature: float) -> float:
 
 
 def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Float[Tensor, ""]:
-    """Return the mean of the values where the mask is true; 0 where it is nowhere."""
-    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp(min=1)
+    """Return the mean of the values where the mask is true; 0 where it is nowhere.
+
+    Where several processes train, the sum is divided by the mean number of values a process has, so that the mean of
+    the processes' losses is the mean over all values.
+    """
+    count = share_of_total(mask.sum())
+    # Not clamped to 1: one value among two processes is half a value each.
+    return torch.where(mask, values, 0.0).sum() / torch.where(count > 0, count, 1)
 
 
 def ordered_pairs(batch: LossInput) -> tuple[Pairs, Pairs, Bool[Tensor, "queries docs docs"]]:
