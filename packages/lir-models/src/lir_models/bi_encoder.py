@@ -187,6 +187,11 @@ class BiEncoderModel(Adaptable, Publishable, nn.Module):
         return self.encoder.backbone
 
     @property
+    def backbones(self) -> list[nn.Module]:
+        """The transformers: one, or the documents' and the queries'."""
+        return [part.backbone for part in self._parts()]
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer; of two, the documents'."""
         return self.encoder.tokenizer

@@ -184,6 +184,11 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         return [self]
 
     @property
+    def backbones(self) -> list[nn.Module]:
+        """The transformer, in a list as a bi-encoder has it."""
+        return [self.backbone]
+
+    @property
     def device(self) -> torch.device:
         """Where the model runs."""
         return next(self.parameters()).device

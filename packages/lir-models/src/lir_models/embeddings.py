@@ -100,6 +100,27 @@ def take(embeddings: Any, places: Sequence[int] | np.ndarray) -> Any:
     return Packed(embeddings[0][rows], kept)
 
 
+def num_texts(embeddings: Any) -> int:
+    """Count the texts of embeddings of any form."""
+    return len(embeddings[-1]) if isinstance(embeddings, tuple) else embeddings.shape[0]
+
+
+def texts_between(embeddings: Any, start: int, stop: int) -> Any:
+    """Select texts that follow each other, from tensors of any form, with gradients."""
+    if not isinstance(embeddings, tuple):
+        return embeddings[start:stop]
+    lengths: Any = embeddings[-1]
+    first, last = int(lengths[:start].sum()), int(lengths[:stop].sum())
+    if isinstance(embeddings, CoilEmbeddings):
+        return CoilEmbeddings(
+            embeddings.text_vectors[start:stop],
+            embeddings.vectors[first:last],
+            embeddings.token_ids[first:last],
+            lengths[start:stop],
+        )
+    return Packed(embeddings[0][first:last], lengths[start:stop])
+
+
 def assemble(pieces: Sequence[tuple[np.ndarray, Any]]) -> Any:
     """Put the embeddings of batches together, each text at its place.
 

@@ -1,14 +1,16 @@
 """What travels from the data to the module, and from the module to the callbacks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from lir_models.tokenization import TokenBatch, TokenizedText
+from lir_models.tokenization import TokenizedText
+from lir_train.losses import Texts
+from lir_train.mini_batches import MiniBatches
 
 
 @dataclass(frozen=True)
@@ -20,24 +22,29 @@ class TrainBatch:
         docs: Token ids of all documents, query after query; of a cross-encoder, of all pairs.
         targets: What is to be learnt.
         mask: Whether there is a document.
-        doc_keys: Equal numbers for equal documents.
+        doc_keys: Equal numbers for equal documents, in every process.
+        texts: The texts themselves.
+        set_sizes: Of a Set-Encoder, the numbers of pairs of the queries of each part.
     """
 
-    queries: TokenBatch | None
-    docs: TokenBatch
+    queries: MiniBatches | None
+    docs: MiniBatches
     targets: Float[Tensor, "queries docs"]
     mask: Bool[Tensor, "queries docs"]
     doc_keys: Int[Tensor, " all_docs"]
+    texts: Texts
+    set_sizes: Sequence[Sequence[int]] | None = None
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Self:
         """Return the batch on a device."""
         del kwargs
-        return type(self)(
-            None if self.queries is None else self.queries.to(device),
-            self.docs.to(device),
-            self.targets.to(device),
-            self.mask.to(device),
-            self.doc_keys.to(device),
+        return replace(
+            self,
+            queries=None if self.queries is None else self.queries.to(device),
+            docs=self.docs.to(device),
+            targets=self.targets.to(device),
+            mask=self.mask.to(device),
+            doc_keys=self.doc_keys.to(device),
         )
 
 

@@ -9,6 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from lir_data import write_run
 from lir_train.batches import ScoredRankings
 from lir_train.errors import LirTrainError
+from lir_train.gather import merged_runs
 from lir_train.module import add_rankings
 
 
@@ -68,21 +69,7 @@ class ReRankCallback(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the ranks' scores together and write them."""
         del pl_module
-        self.runs = _gathered(self.runs, trainer.world_size)
+        self.runs = merged_runs(self.runs)
         if trainer.is_global_zero:
             for place, path in enumerate(self._paths):
                 write_run(path, self.runs.get(place, {}), overwrite=self.overwrite)
-
-
-def _gathered(runs: dict[int, dict[str, dict[str, float]]], world_size: int) -> dict[int, dict[str, dict[str, float]]]:
-    if world_size == 1:
-        return runs
-    import torch.distributed
-
-    every: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(every, runs)
-    merged: dict[int, dict[str, dict[str, float]]] = {}
-    for part in every:
-        for place, run in part.items():
-            merged.setdefault(place, {}).update(run)
-    return merged

@@ -1,49 +1,100 @@
 """From samples to batches; runs in the loader's workers."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from lir_data import DocDataset, DocSample, QueryDataset, QuerySample, RankSample
-from lir_models import BiEncoderModel, CrossEncoderModel
-from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
+from lir_models import BiEncoderModel, CrossEncoderModel, SetEncoderConfig
+from lir_models.fields import Side
 from lir_train.batches import DocBatch, QueryBatch, RankBatch, TrainBatch
 from lir_train.errors import TargetsMissingError, WrongStageError
+from lir_train.losses import Texts
+from lir_train.mini_batches import NO_LIMITS, MiniBatches, MiniBatchLimits, mini_batches, mini_batches_of_sets
 
 
-def train_batch(samples: Sequence[RankSample], model: BiEncoderModel | CrossEncoderModel) -> TrainBatch:
-    """Tokenize and pad queries with their documents.
+@dataclass(frozen=True)
+class TrainingCollator:
+    """Makes training batches.
 
-    Raises:
-        TargetsMissingError: If a sample has no targets.
+    Args:
+        model: Whose tokenizers are used.
+        limits: How much of a batch goes through the model at a time.
+        needs_targets: Whether samples must say what is to be learnt of their documents.
     """
-    width = max(len(sample.docs) for sample in samples)
-    targets = torch.zeros(len(samples), width)
-    mask = torch.zeros(len(samples), width, dtype=torch.bool)
-    for row, sample in enumerate(samples):
-        if sample.targets is None:
-            raise TargetsMissingError(
-                f"The training data says nothing of what to learn of query '{sample.query_id}'; "
-                "set targets='relevance', 'rank' or 'score' in its RunDataset."
-            )
-        targets[row, : len(sample.docs)] = torch.tensor(sample.targets)
-        mask[row, : len(sample.docs)] = True
-    docs = [doc for sample in samples for doc in sample.docs]
-    keys: dict[str, int] = {}
-    doc_keys = torch.tensor([keys.setdefault(doc_id, len(keys)) for sample in samples for doc_id in sample.doc_ids])
-    if isinstance(model, CrossEncoderModel):
-        queries = None
-        texts = model.tokenize([sample.query for sample in samples for _ in sample.docs], docs)
-    else:
-        query_tokenizer = model.encoder_of("query").tokenizer
-        queries = _padded(model.tokenize([sample.query for sample in samples], "query"), query_tokenizer)
-        texts = model.tokenize(docs, "doc")
-    return TrainBatch(queries, _padded(texts, model.tokenizer), targets, mask, doc_keys)
+
+    model: BiEncoderModel | CrossEncoderModel
+    limits: MiniBatchLimits = NO_LIMITS
+    needs_targets: bool = True
+
+    def __call__(self, samples: Sequence[RankSample]) -> TrainBatch:
+        """Tokenize and pad queries with their documents.
+
+        Raises:
+            TargetsMissingError: If a sample has no targets where they are needed.
+        """
+        width = max(1, *(len(sample.docs) for sample in samples))
+        targets = torch.zeros(len(samples), width)
+        mask = torch.zeros(len(samples), width, dtype=torch.bool)
+        for row, sample in enumerate(samples):
+            if sample.targets is not None:
+                targets[row, : len(sample.docs)] = torch.tensor(sample.targets)
+            elif self.needs_targets:
+                raise TargetsMissingError(
+                    f"The training data says nothing of what to learn of query '{sample.query_id}'; "
+                    "set targets='relevance', 'rank' or 'score' in its RunDataset."
+                )
+            mask[row, : len(sample.docs)] = True
+        queries = [sample.query for sample in samples]
+        docs = [doc for sample in samples for doc in sample.docs]
+        keys = torch.tensor([_key(doc_id) for sample in samples for doc_id in sample.doc_ids], dtype=torch.long)
+        texts = Texts(queries, docs)
+        num_docs = [len(sample.docs) for sample in samples]
+        if isinstance(self.model, CrossEncoderModel):
+            pairs, set_sizes = self._pairs(queries, docs, num_docs)
+            return TrainBatch(None, pairs, targets, mask, keys, texts, set_sizes)
+        return TrainBatch(self._side(queries, "query"), self._side(docs, "doc"), targets, mask, keys, texts)
+
+    def _side(self, texts: Sequence[str], side: Side) -> MiniBatches:
+        assert isinstance(self.model, BiEncoderModel)
+        tokenizer = self.model.encoder_of(side).tokenizer
+        return mini_batches(self.model.tokenize(texts, side), tokenizer, self.limits)
+
+    def _pairs(
+        self, queries: Sequence[str], docs: Sequence[str], num_docs: Sequence[int]
+    ) -> tuple[MiniBatches, Sequence[Sequence[int]] | None]:
+        assert isinstance(self.model, CrossEncoderModel)
+        repeated = [query for query, count in zip(queries, num_docs, strict=True) for _ in range(count)]
+        pairs = self.model.tokenize(repeated, docs)
+        if isinstance(self.model.config, SetEncoderConfig):
+            return mini_batches_of_sets(pairs, num_docs, self.model.tokenizer, self.limits)
+        return mini_batches(pairs, self.model.tokenizer, self.limits), None
 
 
-def _padded(texts: Sequence[TokenizedText], tokenizer: Tokenizer) -> TokenBatch:
-    return collate(texts, pad_id=tokenizer.pad_id, padding_side=tokenizer.padding_side)
+def without_samples(batch: TrainBatch) -> TrainBatch:
+    """Return what a process runs whose share of the samples has ended before the others': a batch of none.
+
+    Its model is run all the same, since the processes wait for each other in every step.
+    """
+    none = torch.zeros(0, dtype=torch.long)
+    queries = None if batch.queries is None else replace(batch.queries, order=none)
+    return replace(
+        batch,
+        queries=queries,
+        docs=replace(batch.docs, order=none),
+        targets=batch.targets[:0],
+        mask=batch.mask[:0],
+        doc_keys=none,
+        texts=Texts([], []),
+    )
+
+
+def _key(doc_id: str) -> int:
+    """Return a number of 64 bits by which processes that know nothing of each other tell documents apart."""
+    return int.from_bytes(hashlib.blake2b(doc_id.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def inference_batch(

@@ -10,7 +10,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset
-from lir_train.collate import inference_batch, train_batch
+from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
 
 Item = TypeVar("Item")
@@ -150,8 +150,13 @@ class LightningIRDataModule(LightningDataModule):
             raise WrongStageError("There is no train_dataset to fit to.")
         dataset = self._shard(self.train_dataset)
         samples = partial(_shuffled, dataset, seed=self.seed) if self.shuffle_train else partial(_in_order, dataset)
-        self._train_stream = BatchStream(samples, self.train_batch_size, partial(train_batch, model=self._model))
+        self._train_stream = BatchStream(samples, self.train_batch_size, self._collator())
         return self._loader(self._train_stream)
+
+    def _collator(self) -> TrainingCollator:
+        module: Any = self.trainer.lightning_module  # pyright: ignore[reportOptionalMemberAccess]
+        needs_targets = any(loss.needs_targets for loss in module.loss_functions)
+        return TrainingCollator(module.model, module.limits, needs_targets)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Return loaders of the rankings to validate on."""

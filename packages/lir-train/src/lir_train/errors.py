@@ -1,5 +1,8 @@
 """The errors of lir-train: each text is a sentence for the user."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class LirTrainError(Exception):
     """Base of every error that lir-train raises on purpose.
@@ -24,3 +27,21 @@ class WrongStageError(LirTrainError):
 
 class TargetsMissingError(LirTrainError):
     """Training data that says nothing of what is to be learnt."""
+
+
+class EmptyDatasetError(LirTrainError):
+    """Training data without a sample."""
+
+
+class DivergedError(LirTrainError):
+    """A loss that is no number any more."""
+
+
+class OutOfMemoryError(LirTrainError):
+    """A step that does not fit in memory."""
+
+
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the choice nearest to ``name``, or nothing."""
+    near = get_close_matches(str(name), list(choices), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

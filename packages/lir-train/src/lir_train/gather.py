@@ -11,6 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch import distributed as dist
 
+#: By the place of a dataset: scores by document by query.
+Runs = dict[int, dict[str, dict[str, float]]]
+
 
 def world_size() -> int:
     """Return how many processes train together."""
@@ -53,6 +56,19 @@ def gather_embeddings(embeddings: Any) -> Any:
         kind: Any = type(embeddings)
         return kind(*(gather(part) for part in embeddings))
     return gather(embeddings)
+
+
+def merged_runs(runs: Runs) -> Runs:
+    """Bring together what each process has of the runs of several datasets."""
+    if world_size() == 1:
+        return runs
+    every: list[Any] = [None] * world_size()
+    dist.all_gather_object(every, runs)
+    merged: Runs = {}
+    for part in every:
+        for place, run in part.items():
+            merged.setdefault(place, {}).update(run)
+    return merged
 
 
 def _counts(count: int, device: torch.device) -> list[int]:

@@ -1,32 +1,40 @@
 """What the modules of both kinds of model share: losses, optimizer, evaluation."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from lir_data import evaluate, parse_measures
 from lir_models import BiEncoderModel, CrossEncoderModel, ScoreOutput
 from lir_train.batches import RankBatch, ScoredRankings, TrainBatch
-from lir_train.errors import ArgumentError, WrongStageError
+from lir_train.errors import ArgumentError, DivergedError, WrongStageError
+from lir_train.gather import merged_runs
 from lir_train.losses import LossFunction, LossInput
+from lir_train.mini_batches import NO_LIMITS, MiniBatchLimits
+from lir_train.optimization import (
+    OptimizerFactory,
+    ParameterGroup,
+    SchedulerFactory,
+    checkpoint_layers,
+    compile_backbones,
+    default_optimizer,
+    grouped,
+)
+from lir_train.random_state import random_state, restore_random_state
 
 if TYPE_CHECKING:
     from lir_models.batching import Progress
 
 #: A loss, or a loss and its weight in the sum.
 WeightedLoss = LossFunction | tuple[LossFunction, float]
-
-#: From parameters to an optimizer.
-OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
-
-#: From an optimizer to a scheduler of its learning rate, stepped once a training step.
-SchedulerFactory = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]
 
 
 def check_losses(losses: Sequence[WeightedLoss] | None) -> list[tuple[LossFunction, float]]:
@@ -45,6 +53,9 @@ class LightningIRModule(LightningModule):
         model: The model.
         losses: Losses with weights.
         evaluation_metrics: Names of measures of ir-measures, such as ``nDCG@10``.
+        limits: How much of a batch goes through the model at a time.
+        gradient_checkpointing: Whether each layer's activations are made again in the backward pass.
+        torch_compile: Whether the backbone is compiled.
     """
 
     def __init__(
@@ -52,33 +63,66 @@ class LightningIRModule(LightningModule):
         model: BiEncoderModel | CrossEncoderModel,
         losses: list[tuple[LossFunction, float]],
         evaluation_metrics: Sequence[str] | None,
+        *,
+        limits: MiniBatchLimits = NO_LIMITS,
+        gradient_checkpointing: bool = False,
+        torch_compile: bool = False,
     ) -> None:
         super().__init__()
         self.model: Any = model
-        self.losses = losses
+        #: The losses, and what each is multiplied by; a scheduler may change both.
+        self.loss_functions = [loss for loss, _ in losses]
+        self.loss_weights = [weight for _, weight in losses]
         self.evaluation_metrics = list(evaluation_metrics or [])
+        self.limits = limits
         #: Called, while a prediction goes on, with the number of documents (of a search, queries) done since the last call.
         self.progress: Progress | None = None
-        self._optimizer: OptimizerFactory = _default_optimizer
+        self._optimizer: OptimizerFactory = default_optimizer
         self._scheduler: SchedulerFactory | None = None
+        self._parameter_groups: Sequence[ParameterGroup] = ()
         self._validation_runs: dict[int, dict[str, dict[str, float]]] = {}
+        self._random_state: dict[str, Any] | None = None
+        self._torch_compile = torch_compile
+        if gradient_checkpointing:
+            checkpoint_layers(self.backbones)
 
-    def set_optimizer(self, optimizer: OptimizerFactory, scheduler: SchedulerFactory | None = None) -> None:
-        """Say how the optimizer, and the scheduler if there is one, are made; without this, AdamW at 2e-5."""
-        self._optimizer = optimizer
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """The transformers of the model: of a bi-encoder whose queries have their own, two."""
+        return self.model.backbones
+
+    def set_optimizer(
+        self,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        groups: Sequence[ParameterGroup] = (),
+        **options: Any,
+    ) -> None:
+        """Say how the optimizer, and the scheduler if there is one, are made; without this, AdamW at 2e-5.
+
+        Args:
+            optimizer: A class of torch's, or a function: given parameters, or groups of them, and the options.
+            scheduler: What makes a scheduler of the optimizer's learning rate; it is stepped once a training step.
+            groups: Parameters that are treated otherwise than the rest.
+            **options: Passed on to the optimizer: ``lr=1e-4``.
+        """
+        self._optimizer = partial(optimizer, **options) if options else optimizer
         self._scheduler = scheduler
+        self._parameter_groups = groups
 
     def configure_optimizers(self) -> Any:
         """Make optimizer and scheduler."""
-        optimizer = self._optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        optimizer = self._optimizer(grouped(self, self._parameter_groups))
         if self._scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "step"}}
 
     def on_fit_start(self) -> None:
         """Refuse to fit without a loss."""
-        if not self.losses:
+        if not self.loss_functions:
             raise WrongStageError("There is no loss to fit by; name some as loss_functions, RankNet() for instance.")
+        if self._torch_compile:
+            compile_backbones(self.backbones)
 
     def on_train_epoch_start(self) -> None:
         """Let the data be drawn anew."""
@@ -86,21 +130,58 @@ class LightningIRModule(LightningModule):
         if data is not None and hasattr(data, "set_epoch"):
             data.set_epoch(self.current_epoch)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the random numbers."""
+        checkpoint["random_state"] = random_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the state of the random numbers up, for the first step."""
+        self._random_state = checkpoint.get("random_state")
+
+    def on_train_batch_start(self, batch: TrainBatch, batch_idx: int) -> None:
+        """Go on with the random numbers of the checkpoint, now that nothing else draws any before the step."""
+        del batch, batch_idx
+        if self._random_state is not None:
+            restore_random_state(self._random_state)
+            self._random_state = None
+
     @abstractmethod
     def loss_input(self, batch: TrainBatch) -> LossInput:
         """Score a training batch."""
 
     def training_step(self, batch: TrainBatch, batch_idx: int) -> Float[Tensor, ""]:
         """Return the weighted sum of the losses; each is logged by its name."""
-        del batch_idx
         scored = self.loss_input(batch)
-        total = torch.zeros((), device=scored.scores.device)
-        for loss, weight in self.losses:
-            value = loss.compute(scored)
-            self.log(type(loss).__name__, value.detach(), batch_size=len(batch.targets))
-            total = total + weight * value
-        self.log("loss", total.detach(), prog_bar=True, batch_size=len(batch.targets))
+        values = [loss.compute(scored) for loss in self.loss_functions]
+        total = torch.stack([weight * value for weight, value in zip(self.loss_weights, values, strict=True)]).sum()
+        named = dict(zip(self.loss_names, (value.detach() for value in values), strict=True))
+        # A GPU is not made to wait in every step.
+        if total.device.type == "cpu" or batch_idx % self._log_interval == 0:
+            self._check_finite(total, named)
+        size = max(1, len(batch.targets))
+        self.log_dict(named, batch_size=size)
+        self.log("loss", total.detach(), prog_bar=True, batch_size=size)
         return total
+
+    @property
+    def loss_names(self) -> list[str]:
+        """What the losses are logged as: their classes' names, numbered where one is there twice."""
+        names = [type(loss).__name__ for loss in self.loss_functions]
+        counts = Counter(names)
+        return [f"{name}_{names[:place].count(name)}" if counts[name] > 1 else name for place, name in enumerate(names)]
+
+    @property
+    def _log_interval(self) -> int:
+        return max(1, getattr(self.trainer, "log_every_n_steps"))  # noqa: B009 - Lightning sets it unseen by a type checker
+
+    def _check_finite(self, total: Tensor, losses: dict[str, Tensor]) -> None:
+        if not torch.isfinite(total):
+            each = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
+            raise DivergedError(
+                f"The loss is {float(total):g} at step {self.global_step} ({each}): the training has gone astray.",
+                hint="a smaller learning rate, a warm-up, gradient_clip_val=1.0, or precision 'bf16-mixed' in place of "
+                "'16-mixed'; an earlier checkpoint is as good as it was",
+            )
 
     def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
         """Score documents for a query, as the model does."""
@@ -118,7 +199,7 @@ class LightningIRModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Measure the runs and log ``dataset/measure``."""
-        runs, self._validation_runs = self._validation_runs, {}
+        runs, self._validation_runs = merged_runs(self._validation_runs), {}
         if self.trainer.sanity_checking:
             return
         datasets = self.trainer.datamodule.validation_datasets  # pyright: ignore[reportAttributeAccessIssue]
@@ -152,10 +233,6 @@ def add_rankings(run: dict[str, dict[str, float]], rankings: ScoredRankings) -> 
 def check_metrics(metrics: Sequence[str] | None) -> None:
     """Refuse unknown measures, before a model is loaded."""
     parse_measures(list(metrics or []))
-
-
-def _default_optimizer(parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=2e-5)
 
 
 def padded(scores: Float[Tensor, " all_docs"], mask: Bool[Tensor, "queries docs"]) -> Float[Tensor, "queries docs"]:

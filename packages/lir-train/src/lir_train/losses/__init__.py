@@ -2,7 +2,16 @@
 
 from lir_train.losses.distillation import KLDivergence, SupervisedMarginMSE
 from lir_train.losses.in_batch import InBatchCrossEntropy
-from lir_train.losses.loss import LossFunction, LossInput
+from lir_train.losses.loss import Embedded, LossFunction, LossInput, Texts
 from lir_train.losses.pairwise import RankNet
 
-__all__ = ["InBatchCrossEntropy", "KLDivergence", "LossFunction", "LossInput", "RankNet", "SupervisedMarginMSE"]
+__all__ = [
+    "Embedded",
+    "InBatchCrossEntropy",
+    "KLDivergence",
+    "LossFunction",
+    "LossInput",
+    "RankNet",
+    "SupervisedMarginMSE",
+    "Texts",
+]

@@ -121,6 +121,13 @@ def own_scores(
     return all_scores.new_zeros(mask.shape).index_put((owner, place), all_scores[owner, columns])
 
 
+def best_docs(targets: Float[Tensor, "queries docs"], mask: Bool[Tensor, "queries docs"]) -> Bool[Tensor, " own_docs"]:
+    """Return which documents are the best of their query's, the first of equals; in the order in which the mask is true."""
+    owner, place = mask.nonzero(as_tuple=True)
+    best = targets.masked_fill(~mask, -torch.inf).argmax(dim=1)
+    return place == best[owner]
+
+
 def check_temperature(loss: LossFunction, temperature: float) -> float:
     """Refuse a temperature that scores cannot be divided by."""
     if not temperature > 0:
