@@ -47,6 +47,11 @@ class TrainBatch:
             doc_keys=self.doc_keys.to(device),
         )
 
+    def in_words(self) -> str:
+        """Return how large the batch is, for messages."""
+        longest = max(part.input_ids.shape[1] for part in self.docs.parts)
+        return f"{len(self.mask)} queries with {len(self.docs)} documents of up to {longest} tokens"
+
 
 class _StaysOnCpu:
     """Lightning calls ``to`` in place of walking through thousands of strings; the model moves its own batches."""

@@ -82,6 +82,8 @@ class LightningIRModule(LightningModule):
         self._parameter_groups: Sequence[ParameterGroup] = ()
         self._validation_runs: dict[int, dict[str, dict[str, float]]] = {}
         self._random_state: dict[str, Any] | None = None
+        #: What is learnt from, for messages.
+        self.batch_in_words = "no batch"
         self._torch_compile = torch_compile
         if gradient_checkpointing:
             checkpoint_layers(self.backbones)
@@ -139,8 +141,9 @@ class LightningIRModule(LightningModule):
         self._random_state = checkpoint.get("random_state")
 
     def on_train_batch_start(self, batch: TrainBatch, batch_idx: int) -> None:
-        """Go on with the random numbers of the checkpoint, now that nothing else draws any before the step."""
-        del batch, batch_idx
+        """Go on with the random numbers of a checkpoint, now that nothing else draws any before the step."""
+        del batch_idx
+        self.batch_in_words = batch.in_words()
         if self._random_state is not None:
             restore_random_state(self._random_state)
             self._random_state = None

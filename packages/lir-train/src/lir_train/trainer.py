@@ -9,8 +9,9 @@ from lir_data import DocDataset, QueryDataset, RunDataset
 from lir_train.callbacks import ReRankCallback
 from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
-from lir_train.errors import WrongStageError
+from lir_train.errors import OutOfMemoryError, WrongStageError
 from lir_train.module import LightningIRModule
+from lir_train.optimization import is_memory_error
 
 
 class LightningIRTrainer(Trainer):
@@ -24,13 +25,28 @@ class LightningIRTrainer(Trainer):
         Args:
             module: What is trained.
             datamodule: What it is trained on.
-            ckpt_path: A Lightning checkpoint to go on from.
+            ckpt_path: A Lightning checkpoint to go on from: with its optimizer, its scheduler, its random numbers, and
+                the next batch of its data.
+
+        Raises:
+            EmptyDatasetError: If the training data has no samples.
+            TargetsMissingError: If it does not say what is to be learnt, and a loss must know.
+            DivergedError: If the loss becomes infinite or no number.
+            OutOfMemoryError: If memory runs out.
         """
         if not datamodule.validation_datasets:
             self.limit_val_batches = 0
         module.train()  # a model is loaded for inference, with dropout off
         try:
             super().fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
+        except (RuntimeError, MemoryError) as error:
+            if is_memory_error(error):
+                raise OutOfMemoryError(
+                    f"Memory ran out at step {module.global_step}, on {module.batch_in_words}.",
+                    hint="mini_batch_size=32, of the module, has the same gradients in less memory; so has a smaller "
+                    "train_batch_size with the trainer's accumulate_grad_batches, for losses without in-batch negatives",
+                ) from error
+            raise
         finally:
             module.eval()
 

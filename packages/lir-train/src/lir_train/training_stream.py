@@ -1,0 +1,98 @@
+"""The batches of a training: the same for any number of workers and processes, and continued where a training stopped."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from lir_data import MixedDataset, RunDataset, TupleDataset
+from lir_train.batches import TrainBatch
+from lir_train.collate import TrainingCollator, without_samples
+from lir_train.errors import EmptyDatasetError
+
+TrainDataset = RunDataset | TupleDataset | MixedDataset
+
+
+class TrainingStream(IterableDataset[Any]):
+    """The batches of one process.
+
+    All processes cut the same samples into the same batches, and divide each: process ``rank`` has its samples ``rank``,
+    ``rank + world_size``, …. So what they learn from in a step is what one process with the whole batch would. Each has
+    as many batches as the others; where the samples end before the processes do, one of no samples.
+
+    Args:
+        dataset: The samples, in their order.
+        size: Samples of one process's batch.
+        collate: Makes a batch of them.
+        rank: Which process this is.
+        world_size: How many there are.
+    """
+
+    def __init__(
+        self, dataset: TrainDataset, size: int, collate: TrainingCollator, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.size = size
+        self.collate = collate
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        #: Batches of the epoch that are left out, since they were learnt from before.
+        self.num_done = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch is about to be read, from 0; one that was begun goes on."""
+        if epoch != self.epoch:
+            self.epoch, self.num_done = epoch, 0
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        worker = get_worker_info()
+        number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        # Now, not when the first batch is asked for: by then another epoch may have been said.
+        return self._batches(self.epoch, self.num_done + number, workers)
+
+    def _batches(self, epoch: int, start: int, step: int) -> Iterator[TrainBatch]:
+        self.dataset.set_epoch(epoch)
+        records: Iterator[Any] = self.dataset.in_order(epoch)
+        place = -1
+        for place, window in enumerate(iter(lambda: list(islice(records, self.size * self.world_size)), [])):
+            if place >= start and (place - start) % step == 0:
+                own = window[self.rank :: self.world_size]
+                batch = self.collate(self.dataset.complete(own or window[:1], epoch))
+                yield batch if own else without_samples(batch)
+        if place < 0:
+            raise EmptyDatasetError(
+                f"The training data '{self.dataset.name}' has no samples: there is nothing to learn from."
+            )
+
+
+class TrainingLoader(DataLoader[Any]):
+    """Loads batches, and tells a checkpoint how far it is.
+
+    Lightning saves and loads the state of a loader that has one.
+
+    Args:
+        stream: The batches.
+        num_workers: Processes that read and tokenize.
+    """
+
+    def __init__(self, stream: TrainingStream, num_workers: int) -> None:
+        # A generator of its own: otherwise each epoch would take a number from the model's.
+        super().__init__(stream, batch_size=None, num_workers=num_workers, generator=torch.Generator())
+        self.stream = stream
+        self.trainer: Any = None
+
+    def state_dict(self) -> dict[str, int]:
+        """Return which epoch and which of its batches comes next."""
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress
+        if progress.is_last_batch:
+            return {"epoch": self.stream.epoch + 1, "num_done": 0}
+        return {"epoch": self.stream.epoch, "num_done": progress.current.processed}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.stream.epoch = state["epoch"]
+        self.stream.num_done = state["num_done"]
