@@ -1,6 +1,6 @@
 """Rankings with their texts, to be re-ranked or learnt from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Literal, get_args
@@ -9,7 +9,7 @@ from lir_data.arguments import check_choice, check_count
 from lir_data.documents import open_documents
 from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
 from lir_data.judgements import find_qrels
-from lir_data.order import Divisible
+from lir_data.order import OrderedDataset
 from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sampling import SamplingStrategy, generator, sample
@@ -20,7 +20,7 @@ from lir_data.trec import Qrels, Run, read_run
 Targets = Literal["relevance", "rank", "score"]
 
 
-class RunDataset(Divisible):
+class RunDataset(OrderedDataset[str, RankSample]):
     """The ranked documents of each query, as a `RankSample`; for re-ranking, and for fine-tuning with targets.
 
     ``dataset[i]`` is the ranking of the i-th query of the run.
@@ -69,7 +69,6 @@ class RunDataset(Divisible):
         self.normalize_targets = normalize_targets
         self.add_docs_not_in_ranking = add_docs_not_in_ranking
         self.seed = seed
-        self.epoch = 0
         self.name = short_name(run_path_or_id)
         self.source = full_name(run_path_or_id)
         if is_file_name(run_path_or_id):
@@ -109,7 +108,7 @@ class RunDataset(Divisible):
     @property
     def num_docs(self) -> int:
         """Documents of all rankings together, as they are kept and drawn."""
-        counts = (len(self._scores(query_id)) for query_id in self.within.of(self._query_ids))
+        counts = (len(self._scores(query_id)) for query_id in self.in_order(self.epoch))
         return sum(count if self.sample_size is None else min(count, self.sample_size) for count in counts)
 
     @cached_property
@@ -133,39 +132,36 @@ class RunDataset(Divisible):
         if unknown := self._documents.missing(wanted):
             raise unknown_ids("document", unknown, self._docs_source, run)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch it is, from 0, so that each draws anew.
+    def records(self, _: int, /) -> Sequence[str]:
+        """Return the queries' ids."""
+        return self._query_ids
 
-        Args:
-            epoch: What is drawn depends on it, on the seed and on the query alone, whichever process draws.
-        """
-        self.epoch = epoch
+    def complete(self, records: Sequence[str], epoch: int, /) -> Sequence[RankSample]:
+        """Draw the documents of each query, and look their texts up."""
+        if unknown := [query_id for query_id in records if query_id not in self._queries.texts]:
+            raise unknown_ids("query", unknown, shown(self._queries.source), f"the run '{shown(self.source)}'")
+        rankings = [(query_id, self._scores(query_id)) for query_id in records]
+        drawn = [self._draw(query_id, list(scores), epoch) for query_id, scores in rankings]
+        texts = self._documents.get_many(doc_id for doc_ids in drawn for doc_id in doc_ids)
+        return [
+            RankSample(
+                query_id,
+                self._queries.texts[query_id],
+                doc_ids,
+                tuple(texts[doc_id] for doc_id in doc_ids),
+                self._targets_of(query_id, doc_ids, scores),
+            )
+            for (query_id, scores), doc_ids in zip(rankings, drawn, strict=True)
+        ]
 
     def __len__(self) -> int:
-        return len(self.within.positions(len(self._run)))
-
-    def __iter__(self) -> Iterator[RankSample]:
-        return (self[item] for item in range(len(self)))
+        return self._count(len(self._run))
 
     def __getitem__(self, item: int) -> RankSample:
-        positions = self.within.positions(len(self._run))
-        if not -len(positions) <= item < len(positions):
-            raise IndexError(f"There is no query at {item}; the run has {len(positions)}.")
-        query_id = self._query_ids[positions[item]]
-        if query_id not in self._queries.texts:
-            raise unknown_ids("query", [query_id], shown(self._queries.source), f"the run '{shown(self.source)}'")
-        scores = self._scores(query_id)
-        doc_ids = list(scores)
-        drawn = self._draw(query_id, doc_ids)
-        chosen = tuple(doc_ids[position] for position in drawn)
-        texts = self._documents.get_many(chosen)
-        return RankSample(
-            query_id,
-            self._queries.texts[query_id],
-            chosen,
-            tuple(texts[doc_id] for doc_id in chosen),
-            self._targets_of(query_id, drawn, scores),
-        )
+        places = self._places(len(self._run), self.epoch)
+        if not -len(places) <= item < len(places):
+            raise IndexError(f"There is no query at {item}; the run has {len(places)}.")
+        return self.complete([self._query_ids[places[item]]], self.epoch)[0]
 
     def _scores(self, query_id: str) -> dict[str, float]:
         """Return the scores that are kept of a ranking, best first."""
@@ -180,28 +176,27 @@ class RunDataset(Divisible):
     def _relevances(self, query_id: str) -> dict[str, int]:
         return (self.qrels or {}).get(query_id, {})
 
-    def _draw(self, query_id: str, doc_ids: Sequence[str]) -> Sequence[int]:
-        """Return the positions of the documents that are drawn."""
+    def _draw(self, query_id: str, doc_ids: Sequence[str], epoch: int) -> tuple[str, ...]:
+        """Return the documents that are drawn."""
         if self.sample_size is None:
-            return range(len(doc_ids))
+            return tuple(doc_ids)
         relevances = self._relevances(query_id)
         relevant = [relevances.get(doc_id, 0) > 0 for doc_id in doc_ids]
-        return sample(self.sampling_strategy, self.sample_size, relevant, generator(self.seed, self.epoch, query_id))
+        random = generator(self.seed, epoch, query_id)
+        return tuple(doc_ids[place] for place in sample(self.sampling_strategy, self.sample_size, relevant, random))
 
-    def _targets_of(
-        self, query_id: str, positions: Sequence[int], scores: dict[str, float]
-    ) -> tuple[float, ...] | None:
-        doc_ids = list(scores)
+    def _targets_of(self, query_id: str, doc_ids: Sequence[str], scores: dict[str, float]) -> tuple[float, ...] | None:
         match self.targets:
             case None:
                 return None
             case "relevance":
                 relevances = self._relevances(query_id)
-                targets = [float(max(0, relevances.get(doc_ids[position], 0))) for position in positions]
+                targets = [float(max(0, relevances.get(doc_id, 0))) for doc_id in doc_ids]
             case "rank":
-                targets = [float(len(doc_ids) - position) for position in positions]
+                places = {doc_id: place for place, doc_id in enumerate(scores)}
+                targets = [float(len(scores) - places[doc_id]) for doc_id in doc_ids]
             case "score":
-                targets = [float(scores[doc_ids[position]]) for position in positions]
+                targets = [float(scores[doc_id]) for doc_id in doc_ids]
         if self.normalize_targets and targets:
             low, high = min(targets), max(targets)
             targets = [(target - low) / (high - low) if high > low else 0.0 for target in targets]

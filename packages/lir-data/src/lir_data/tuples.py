@@ -1,6 +1,7 @@
 """Training tuples: a query with a relevant document and, mostly, others that are not."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,11 +9,11 @@ from typing import Literal, get_args
 from lir_data.arguments import check_choice, check_count
 from lir_data.documents import Documents, open_documents
 from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
-from lir_data.order import Divisible
+from lir_data.order import OrderedDataset
 from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sources import catalogue
-from lir_data.sources.lines import records
+from lir_data.sources.lines import binary_lines, parse_line
 from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
 from lir_data.sources.tables import is_jsonl
 from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
@@ -22,10 +23,14 @@ Targets = Literal["order", "score"]
 Kind = Literal["docpairs", "qrels", "file"]
 
 # Documents are looked up for so many tuples at a time: a store is quicker asked once than often.
-_WINDOW = 512
+_TOGETHER = 512
 
 
-class TupleDataset(Divisible):
+#: A line of a file with its number, or what needs no parsing.
+Record = tuple[int, bytes] | TrainingTuple
+
+
+class TupleDataset(OrderedDataset[Record, RankSample]):
     """Tuples of a query and documents, the relevant one first, each as a `RankSample` with targets; for fine-tuning.
 
     Sources:
@@ -79,29 +84,32 @@ class TupleDataset(Divisible):
             raise ArgumentError(f"'{tuples_dataset}' holds ids: docs and queries must say where the texts are.")
         self._documents: Documents | None = None if docs is None else open_documents(docs)
         self._queries: Queries | None = None if queries is None else Queries(queries)
+        if self._documents is not None:
+            self.together = _TOGETHER
         if self._kind == "file":
-            next(self._tuples(), None)  # a file of another format shows at once
+            for record in islice(self.records(0), 1):  # a file of another format shows at once
+                self._tuple(record)
 
-    def __iter__(self) -> Iterator[RankSample]:
-        tuples = self.within.of(islice(self._tuples(), self.num_tuples))
+    def records(self, _: int, /) -> Iterable[Record]:
+        """Return the lines of a file, the pairs of an id or the judgements."""
+        if self._kind == "qrels":
+            return self._judged[: self.num_tuples]
+        return islice(self._lines() if self._kind == "file" else self._pairs(), self.num_tuples)
+
+    def complete(self, records: Sequence[Record], _: int, /) -> Sequence[RankSample]:
+        """Parse lines, and look up the texts of all."""
+        tuples = [self._tuple(record) for record in records]
         if self._documents is None or self._queries is None:
-            for query, docs, scores in tuples:
-                yield RankSample(query, query, docs, docs, self._targets(docs, scores))
-            return
-        while window := list(islice(tuples, _WINDOW)):
-            yield from self._with_texts(window, self._documents, self._queries)
-
-    def _with_texts(
-        self, window: Sequence[TrainingTuple], documents: Documents, queries: Queries
-    ) -> Iterable[RankSample]:
-        asker = f"the dataset '{self.name}'"
-        if unknown := [item.query for item in window if item.query not in queries.texts]:
-            raise unknown_ids("query", list(dict.fromkeys(unknown)), shown(queries.source), asker)
-        wanted = [doc_id for item in window for doc_id in item.docs]
-        texts = documents.get_many(wanted)
-        for query_id, doc_ids, scores in window:
-            docs = tuple(texts[doc_id] for doc_id in doc_ids)
-            yield RankSample(query_id, queries.texts[query_id], doc_ids, docs, self._targets(doc_ids, scores))
+            return [RankSample(query, query, docs, docs, self._targets(docs, scores)) for query, docs, scores in tuples]
+        queries = self._queries.texts
+        if unknown := [item.query for item in tuples if item.query not in queries]:
+            asker = f"the dataset '{self.name}'"
+            raise unknown_ids("query", list(dict.fromkeys(unknown)), shown(self._queries.source), asker)
+        texts = self._documents.get_many(doc_id for item in tuples for doc_id in item.docs)
+        return [
+            RankSample(query, queries[query], docs, tuple(texts[doc] for doc in docs), self._targets(docs, scores))
+            for query, docs, scores in tuples
+        ]
 
     def _targets(self, docs: Sequence[str], scores: Sequence[float] | None) -> tuple[float, ...]:
         if self.targets == "score":
@@ -109,25 +117,35 @@ class TupleDataset(Divisible):
             return tuple(scores)
         return tuple(float(place == 0) for place in range(len(docs)))
 
-    def _tuples(self) -> Iterator[TrainingTuple]:
-        for query, docs, scores in self._whole_tuples():
-            yield TrainingTuple(query, docs[: self.num_docs], None if scores is None else scores[: self.num_docs])
-
-    def _whole_tuples(self) -> Iterator[TrainingTuple]:
-        if self._kind == "docpairs":
-            with catalogue.reading(self.source):
-                for pair in catalogue.load(self.source).docpairs_iter():
-                    yield TrainingTuple(pair.query_id, (pair.doc_id_a, pair.doc_id_b))
-        elif self._kind == "qrels":
-            for query_id, judgements in read_qrels(self.source).items():
-                for doc_id, relevance in judgements.items():
-                    if relevance > 0:
-                        yield TrainingTuple(query_id, (doc_id,))
+    def _tuple(self, record: Record) -> TrainingTuple:
+        if isinstance(record, TrainingTuple):
+            query, docs, scores = record
         else:
-            path = existing(self.source)
+            path = Path(self.source)
             parse = tuple_parser(path, by_id=self._documents is not None, with_scores=self.targets == "score")
-            for _, item in records(path, parse):
-                yield item
+            item = parse_line(path, *record, parse)
+            assert item is not None
+            query, docs, scores = item
+        return TrainingTuple(query, docs[: self.num_docs], None if scores is None else scores[: self.num_docs])
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        for number, line in enumerate(binary_lines(existing(self.source)), start=1):
+            if line.rstrip(b"\r\n"):
+                yield number, line
+
+    def _pairs(self) -> Iterator[TrainingTuple]:
+        with catalogue.reading(self.source):
+            for pair in catalogue.load(self.source).docpairs_iter():
+                yield TrainingTuple(pair.query_id, (pair.doc_id_a, pair.doc_id_b))
+
+    @cached_property
+    def _judged(self) -> list[TrainingTuple]:
+        return [
+            TrainingTuple(query_id, (doc_id,))
+            for query_id, judgements in read_qrels(self.source).items()
+            for doc_id, relevance in judgements.items()
+            if relevance > 0
+        ]
 
 
 def _kind_of(source: str) -> Kind:
