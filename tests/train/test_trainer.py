@@ -88,8 +88,9 @@ def test_every_family_learns_and_every_weight_with_it(
 ) -> None:
     torch.manual_seed(0)
     folder = masked_lm if family.startswith("splade") else backbone
-    loss = InBatchCrossEntropy(temperature=0.1 if "normalization" in str(FAMILIES[family]) else 1.0)
-    module = BiEncoderModule(str(folder), FAMILIES[family], loss_functions=[loss], evaluation_metrics=["RR"])
+    rule = FAMILIES[family]
+    loss = InBatchCrossEntropy(temperature=0.1 if rule.normalization_strategy == "l2" else 1.0)
+    module = BiEncoderModule(str(folder), rule, loss_functions=[loss], evaluation_metrics=["RR"])
     module.set_optimizer(lambda parameters: torch.optim.AdamW(parameters, lr=3e-3))
     tuples = TupleDataset(
         str(collection / "qrels.txt"), docs=str(collection / "docs.tsv"), queries=str(collection / "queries.tsv")

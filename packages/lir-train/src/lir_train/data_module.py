@@ -1,10 +1,8 @@
 """The data of a training, an indexing, a search or a re-ranking."""
 
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -12,67 +10,33 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
+from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
 
-Item = TypeVar("Item")
+InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset
 
-# Samples that a stream is shuffled among.
-_SHUFFLE_BUFFER = 10_000
 # Documents of a ranking, where the run does not say.
 _USUAL_DEPTH = 100
 
 
 class BatchStream(IterableDataset[Any]):
-    """Batches in an order that does not depend on the number of workers: each makes every n-th of them."""
+    """Batches in an order that does not depend on the number of workers: each makes every n-th of them.
 
-    def __init__(
-        self, samples: Callable[[int], Iterable[Any]], size: int, collate: Callable[[Sequence[Any]], Any]
-    ) -> None:
+    Args:
+        dataset: What gives the samples.
+        size: Samples a batch.
+        collate: Makes a batch of them.
+    """
+
+    def __init__(self, dataset: InferenceDataset, size: int, collate: Callable[[Sequence[Any]], Any]) -> None:
         super().__init__()
-        self.samples = samples
+        self.dataset = dataset
         self.size = size
         self.collate = collate
-        self.epoch = 0
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for place, samples in enumerate(_windows(self.samples(self.epoch), self.size)):
-            if place % workers == number:
-                yield self.collate(samples)
-
-
-def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while window := list(islice(iterator, size)):
-        yield window
-
-
-def _shuffled(dataset: Any, epoch: int, seed: int) -> Iterator[Any]:
-    """Yield a dataset's samples in an order that seed and epoch decide."""
-    order = random.Random(f"{seed}-{epoch}")  # noqa: S311
-    if hasattr(dataset, "set_epoch"):
-        dataset.set_epoch(epoch)
-    if hasattr(dataset, "__getitem__"):
-        places = list(range(len(dataset)))
-        order.shuffle(places)
-        yield from (dataset[place] for place in places)
-        return
-    buffer: list[Any] = []
-    for sample in dataset:
-        if len(buffer) < _SHUFFLE_BUFFER:
-            buffer.append(sample)
-            continue
-        place = order.randrange(_SHUFFLE_BUFFER)
-        yield buffer[place]
-        buffer[place] = sample
-    order.shuffle(buffer)
-    yield from buffer
-
-
-def _in_order(dataset: Any, epoch: int) -> Iterable[Any]:
-    if hasattr(dataset, "set_epoch"):
-        dataset.set_epoch(epoch)
-    return dataset
+        return map(self.collate, self.dataset.windows(self.size, number, workers))
 
 
 class LightningIRDataModule(LightningDataModule):
@@ -80,8 +44,8 @@ class LightningIRDataModule(LightningDataModule):
 
     Args:
         module: Not needed; taken for the sake of code written for the paper's framework.
-        train_dataset: Tuples or rankings to learn from.
-        train_batch_size: Queries a training batch.
+        train_dataset: Tuples or rankings to learn from, or several of them mixed.
+        train_batch_size: Queries a training batch, of each process.
         shuffle_train: Whether the training data is shuffled anew each epoch.
         inference_datasets: Documents to index, queries to search with, rankings to re-rank; during training, rankings
             to validate on.
@@ -94,10 +58,10 @@ class LightningIRDataModule(LightningDataModule):
     def __init__(
         self,
         module: Any = None,
-        train_dataset: RunDataset | TupleDataset | None = None,
+        train_dataset: TrainDataset | None = None,
         train_batch_size: int = 8,
         shuffle_train: bool = True,
-        inference_datasets: list[RunDataset | DocDataset | QueryDataset | TupleDataset] | None = None,
+        inference_datasets: list[InferenceDataset] | None = None,
         inference_batch_size: int = 1024,
         num_workers: int = 0,
         seed: int = 0,
@@ -114,7 +78,7 @@ class LightningIRDataModule(LightningDataModule):
         self.inference_batch_size = inference_batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self._train_stream: BatchStream | None = None
+        self._train_stream: TrainingStream | None = None
 
     @property
     def names(self) -> list[str]:
@@ -130,7 +94,7 @@ class LightningIRDataModule(LightningDataModule):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is about to be read."""
         if self._train_stream is not None:
-            self._train_stream.epoch = epoch
+            self._train_stream.set_epoch(epoch)
 
     @property
     def _model(self) -> Any:
@@ -148,10 +112,12 @@ class LightningIRDataModule(LightningDataModule):
         """Return the loader of training batches."""
         if self.train_dataset is None:
             raise WrongStageError("There is no train_dataset to fit to.")
-        dataset = self._shard(self.train_dataset)
-        samples = partial(_shuffled, dataset, seed=self.seed) if self.shuffle_train else partial(_in_order, dataset)
-        self._train_stream = BatchStream(samples, self.train_batch_size, self._collator())
-        return self._loader(self._train_stream)
+        dataset = self.train_dataset.shuffle(self.seed) if self.shuffle_train else self.train_dataset
+        trainer: Any = self.trainer
+        self._train_stream = TrainingStream(
+            dataset, self.train_batch_size, self._collator(), trainer.global_rank, trainer.world_size
+        )
+        return TrainingLoader(self._train_stream, self.num_workers, trainer)
 
     def _collator(self) -> TrainingCollator:
         module: Any = self.trainer.lightning_module  # pyright: ignore[reportOptionalMemberAccess]
@@ -173,7 +139,7 @@ class LightningIRDataModule(LightningDataModule):
             raise WrongStageError("There are no inference_datasets to work on.")
         return [self._inference_loader(dataset, self.num_docs_done(dataset)) for dataset in self.inference_datasets]
 
-    def num_docs_done(self, dataset: DocDataset | QueryDataset | RunDataset | TupleDataset) -> int:
+    def num_docs_done(self, dataset: InferenceDataset) -> int:
         """Count the documents of this rank that an interrupted indexing left complete; 0 of anything but documents."""
         trainer = self.trainer
         if trainer is None or not isinstance(dataset, DocDataset) or len(self.inference_datasets) > 1:
@@ -193,7 +159,7 @@ class LightningIRDataModule(LightningDataModule):
         if isinstance(dataset, RunDataset):
             size = max(1, size // (dataset.sample_size or dataset.depth or _USUAL_DEPTH))
         collate = partial(inference_batch, dataset=dataset, model=self._model)
-        return self._loader(BatchStream(partial(_in_order, shard), size, collate))
+        return self._loader(BatchStream(shard, size, collate))
 
     def _loader(self, stream: BatchStream) -> DataLoader[Any]:
         return DataLoader(stream, batch_size=None, num_workers=self.num_workers)

@@ -77,13 +77,14 @@ class TrainingLoader(DataLoader[Any]):
     Args:
         stream: The batches.
         num_workers: Processes that read and tokenize.
+        trainer: Lightning's, which knows which batches were learnt from.
     """
 
-    def __init__(self, stream: TrainingStream, num_workers: int) -> None:
+    def __init__(self, stream: TrainingStream, num_workers: int, trainer: Any) -> None:
         # A generator of its own: otherwise each epoch would take a number from the model's.
         super().__init__(stream, batch_size=None, num_workers=num_workers, generator=torch.Generator())
         self.stream = stream
-        self.trainer: Any = None
+        self.trainer = trainer
 
     def state_dict(self) -> dict[str, int]:
         """Return which epoch and which of its batches comes next."""
