@@ -196,7 +196,7 @@ def test_batches_are_the_same_for_any_number_of_workers(backbone: Path, collecti
         seen: list[torch.Tensor] = []
         step = module.training_step
         module.training_step = lambda batch, batch_idx, seen=seen, step=step: (
-            seen.append(batch.docs.input_ids),
+            seen.append(batch.doc_keys),
             step(batch, batch_idx),
         )[1]
         trainer(max_epochs=2).fit(module, data)
