@@ -132,5 +132,8 @@ def _unit_deviations(
     mean = values.sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
     # Before the norm, so that nothing is divided by one of 0.
     deviations = (values - mean).masked_fill(~(mask & differ.unsqueeze(1)), 0.0)
+    # Small ones have squares of 0; in units of the largest, they do not.
+    largest = deviations.detach().abs().amax(dim=1, keepdim=True)
+    deviations = deviations / torch.where(largest > 0, largest, 1.0)
     norm = torch.linalg.vector_norm(deviations, dim=1, keepdim=True)
-    return deviations / torch.where(differ.unsqueeze(1), norm, 1.0), differ
+    return deviations / torch.where(largest > 0, norm, 1.0), differ & (largest.squeeze(1) > 0)
