@@ -481,8 +481,7 @@ def test_a_temperature_that_nothing_can_be_divided_by_is_refused(
         (
             LambdaLoss,
             {"weighting": "ndcgloss2"},
-            "LambdaLoss: weighting is 'ndcgloss2'; it must be 'none', 'ndcg_loss1', 'ndcg_loss2', 'lambda_rank' or "
-            "'ndcg_loss2pp'. Did you mean 'ndcg_loss2'?",
+            "it must be 'none', 'ndcg_loss1', 'ndcg_loss2', 'lambda_rank' or 'ndcg_loss2pp'. Did you mean 'ndcg_loss2'?",
         ),
         (LambdaLoss, {"k": 0}, "LambdaLoss: k is 0; it must be a whole number, at least 1."),
         (LambdaLoss, {"sigma": 0.0}, "LambdaLoss: sigma is 0.0; it must be greater than 0."),

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from lir_models.errors import did_you_mean
 from lir_train.errors import ArgumentError
 
+#: Spelled out for checks of annotations at run time, which take no int for a float.
+Number = int | float
+
 
 def check_choice(loss: object, name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse what is none of the choices."""
@@ -16,24 +19,24 @@ def check_choice(loss: object, name: str, value: object, choices: Sequence[str])
         )
 
 
-def check_positive(loss: object, **values: float | None) -> None:
+def check_positive(loss: object, **values: Number | None) -> None:
     """Refuse what is not greater than 0; None is nothing said."""
     for name, value in values.items():
         if value is not None and not value > 0:
             raise ArgumentError(f"{type(loss).__name__}: {name} is {value}; it must be greater than 0.")
 
 
-def check_not_negative(loss: object, **values: float | None) -> None:
+def check_not_negative(loss: object, **values: Number | None) -> None:
     """Refuse what is less than 0; None is nothing said."""
     for name, value in values.items():
         if value is not None and not value >= 0:
             raise ArgumentError(f"{type(loss).__name__}: {name} is {value}; it must be at least 0.")
 
 
-def check_count(loss: object, **values: int | None) -> None:
+def check_count(loss: object, **values: Number | None) -> None:
     """Refuse what is no whole number of at least 1; None is nothing said."""
     for name, value in values.items():
-        if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+        if value is not None and (value < 1 or value != int(value)):
             raise ArgumentError(f"{type(loss).__name__}: {name} is {value}; it must be a whole number, at least 1.")
 
 
