@@ -239,8 +239,7 @@ def test_embeddings_are_needed_for_other_directions_alone() -> None:
         ({"temperature": 0.0}, "InBatchCrossEntropy: temperature is 0.0; it must be greater than 0."),
         (
             {"directions": ("query_to_doc", "doc_to_docs")},
-            "directions is 'doc_to_docs'; it must be 'query_to_doc', 'query_to_query', 'doc_to_query' or 'doc_to_doc'. "
-            "Did you mean 'doc_to_doc'?",
+            "is 'doc_to_docs'; it must be 'query_to_doc', 'query_to_query', 'doc_to_query' or 'doc_to_doc'. Did you mean",
         ),
         ({"directions": ("doc_to_query",)}, "directions are ['doc_to_query']; 'query_to_doc', which has the positive,"),
         ({"directions": ALL, "partition_mode": "per_direction"}, "'query_to_query' has no positive to be found"),
