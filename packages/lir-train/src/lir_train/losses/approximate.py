@@ -26,8 +26,7 @@ class ApproxNDCG(LossFunction):
         scale_gains: Whether a document's gain is :math:`2^t - 1`; otherwise it is :math:`t`.
 
     References:
-        Qin et al. (2010), *A General Approximation Framework for Direct Optimization of Information Retrieval Measures*,
-        equations 12 and 17.
+        Qin et al. (2010), *A General Approximation Framework for Direct Optimization of Information Retrieval Measures*.
     """
 
     def __init__(self, temperature: float = 1.0, scale_gains: bool = True) -> None:
@@ -79,7 +78,7 @@ class ApproxRankMSE(LossFunction):
 
     References:
         Schlatt et al. (2025), *Rank-DistiLLM: Closing the Effectiveness Gap Between Cross-Encoders and LLMs for Passage
-        Re-Ranking*, equation 2. https://arxiv.org/abs/2405.07920
+        Re-Ranking*. https://arxiv.org/abs/2405.07920
     """
 
     def __init__(self, temperature: float = 1.0, discount: Literal["log2", "reciprocal"] | None = None) -> None:

@@ -35,8 +35,7 @@ class GuidedInBatchCrossEntropy(LossFunction):
         contrast_docs: Whether best documents are compared with best documents.
 
     References:
-        Solatorio (2024), *GISTEmbed: Guided In-sample Selection of Training Negatives for Text Embedding Fine-tuning*,
-        equation 2. https://arxiv.org/abs/2402.16829
+        Solatorio (2024), *GISTEmbed: Guided In-sample Selection of Training Negatives for Text Embedding Fine-tuning*. https://arxiv.org/abs/2402.16829
     """
 
     needs_all_scores = True

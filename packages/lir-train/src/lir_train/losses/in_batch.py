@@ -115,11 +115,10 @@ class InBatchCrossEntropy(InBatchLossFunction):
         hardness_strength: See there.
 
     References:
-        Henderson et al. (2017), *Efficient Natural Language Response Suggestion*, section 4. https://arxiv.org/abs/1705.00652
-        ``false_negative_margin``: Zhang et al. (2025), *Qwen3 Embedding*, equation 1, where it is 0.1.
+        Henderson et al. (2017), *Efficient Natural Language Response Suggestion*. https://arxiv.org/abs/1705.00652
+        ``false_negative_margin``: Zhang et al. (2025), *Qwen3 Embedding*, where it is 0.1.
         https://arxiv.org/abs/2506.05176
-        ``directions``: Li et al. (2023), *Towards General Text Embeddings with Multi-stage Contrastive Learning*, equation
-        4, all four. https://arxiv.org/abs/2308.03281
+        ``directions``: Li et al. (2023), *Towards General Text Embeddings with Multi-stage Contrastive Learning*, all four. https://arxiv.org/abs/2308.03281
         ``hardness_mode``: Lan et al. (2025), *LLaVE*, equation 5. https://arxiv.org/abs/2503.04812
     """
 

@@ -52,7 +52,7 @@ class LambdaLoss(LossFunction):
         reduction_log: ``binary`` logarithm, the paper's, or ``natural``.
 
     References:
-        Wang et al. (2018), *The LambdaLoss Framework for Ranking Metric Optimization*, equations 10 to 18.
+        Wang et al. (2018), *The LambdaLoss Framework for Ranking Metric Optimization*.
         https://dl.acm.org/doi/10.1145/3269206.3271784
     """
 

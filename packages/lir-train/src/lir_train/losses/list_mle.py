@@ -19,7 +19,7 @@ class ListMLE(LossFunction):
         respect_input_order: Whether documents come in their ideal order already, and targets are not looked at.
 
     References:
-        Xia et al. (2008), *Listwise Approach to Learning to Rank: Theory and Algorithm*, section 4.3.
+        Xia et al. (2008), *Listwise Approach to Learning to Rank: Theory and Algorithm*.
     """
 
     def __init__(self, temperature: float = 1.0, *, respect_input_order: bool = False) -> None:
@@ -52,7 +52,7 @@ class PListMLE(ListMLE):
         respect_input_order: Whether documents come in their ideal order already, and targets are not looked at.
 
     References:
-        Lan et al. (2014), *Position-Aware ListMLE: A Sequential Learning Process for Ranking*, equation 8.
+        Lan et al. (2014), *Position-Aware ListMLE: A Sequential Learning Process for Ranking*.
     """
 
     def weights(self, mask: Float[Tensor, "queries docs"]) -> Float[Tensor, "queries docs"]:

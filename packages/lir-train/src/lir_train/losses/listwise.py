@@ -57,8 +57,7 @@ class MultiPositiveInfoNCE(LossFunction):
 
     References:
         ``each``: Khosla et al. (2020), *Supervised Contrastive Learning*, equation 2. https://arxiv.org/abs/2004.11362
-        ``any``: Miech et al. (2020), *End-to-End Learning of Visual Representations from Uncurated Instructional Videos*,
-        equation 1. https://arxiv.org/abs/1912.06430
+        ``any``: Miech et al. (2020), *End-to-End Learning of Visual Representations from Uncurated Instructional Videos*. https://arxiv.org/abs/1912.06430
     """
 
     def __init__(self, positives: Literal["each", "any"] = "each", temperature: float = 1.0) -> None:
@@ -88,7 +87,7 @@ class ListNet(LossFunction):
         temperature: What scores, and not targets, are divided by.
 
     References:
-        Cao et al. (2007), *Learning to Rank: From Pairwise Approach to Listwise Approach*, section 5.
+        Cao et al. (2007), *Learning to Rank: From Pairwise Approach to Listwise Approach*.
     """
 
     def __init__(self, temperature: float = 1.0) -> None:

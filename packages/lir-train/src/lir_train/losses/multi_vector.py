@@ -27,7 +27,7 @@ class ContrastiveLocalLoss(LossFunction):
         temperature: What similarities are divided by.
 
     References:
-        Zhang et al. (2022), *Multi-View Document Representation Learning for Open-Domain Dense Retrieval*, equation 6.
+        Zhang et al. (2022), *Multi-View Document Representation Learning for Open-Domain Dense Retrieval*.
         https://arxiv.org/abs/2203.08372
     """
 
@@ -62,7 +62,7 @@ class XtrCrossEntropy(InBatchCrossEntropy):
         similarity_function: How two vectors are compared: ``dot``, ``cosine`` or ``l2``.
 
     References:
-        Lee et al. (2023), *Rethinking the Role of Token Retrieval in Multi-Vector Retrieval*, section 3.1.
+        Lee et al. (2023), *Rethinking the Role of Token Retrieval in Multi-Vector Retrieval*.
         https://arxiv.org/abs/2304.01982
     """
 

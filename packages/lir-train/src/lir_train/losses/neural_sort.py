@@ -72,7 +72,7 @@ class NeuralNDCG(NeuralLossFunction):
 
     References:
         Pobrotyn and Białobrzeski (2021), *NeuralNDCG: Direct Optimisation of a Ranking Metric via Differentiable
-        Relaxation of Sorting*, equation 9. https://arxiv.org/abs/2102.07831
+        Relaxation of Sorting*. https://arxiv.org/abs/2102.07831
     """
 
     def __init__(

@@ -48,7 +48,7 @@ class TripletMargin(LossFunction):
         margin: :math:`m`, in the unit of scores.
 
     References:
-        Schroff et al. (2015), *FaceNet*, equation 2, of distances. https://arxiv.org/abs/1503.03832
+        Schroff et al. (2015), *FaceNet*, of distances. https://arxiv.org/abs/1503.03832
     """
 
     def __init__(self, margin: float = 1.0) -> None:
@@ -73,7 +73,7 @@ class MarginMSE(LossFunction):
 
     References:
         Hofstätter et al. (2020), *Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge
-        Distillation*, equation 8. https://arxiv.org/abs/2010.02666
+        Distillation*. https://arxiv.org/abs/2010.02666
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class FLOPSRegularization(Regularization):
         doc_threshold: The same of documents.
 
     References:
-        Paria et al. (2020), *Minimizing FLOPs to Learn Efficient Sparse Representations*, equation 4.
+        Paria et al. (2020), *Minimizing FLOPs to Learn Efficient Sparse Representations*.
         https://arxiv.org/abs/2004.05665
     """
 
@@ -106,8 +106,7 @@ class DFFLOPSRegularization(FLOPSRegularization):
         decay: What the shares keep of those before at each batch, at least 0 and less than 1.
 
     References:
-        Porco et al. (2025), *An Alternative to FLOPS Regularization to Effectively Productionize SPLADE-Doc*, equations 2
-        and 3. https://arxiv.org/abs/2505.15070
+        Porco et al. (2025), *An Alternative to FLOPS Regularization to Effectively Productionize SPLADE-Doc*. https://arxiv.org/abs/2505.15070
     """
 
     def __init__(
