@@ -16,7 +16,7 @@ from lir_train.errors import ArgumentError
 from lir_train.gather import gather, gather_embeddings, world_size
 from lir_train.gradient_cache import run
 from lir_train.losses import Embedded, LossFunction, LossInput
-from lir_train.losses.loss import best_docs
+from lir_train.losses.loss import are_best
 from lir_train.mini_batches import MiniBatches, MiniBatchLimits
 from lir_train.module import LightningIRModule, check_losses, check_metrics, padded
 
@@ -95,7 +95,7 @@ class BiEncoderModule(LightningIRModule):
         """Embed queries and documents, and compare them."""
         assert batch.queries is not None
         embedded = self._embedded(batch.queries, batch.docs)
-        is_best = best_docs(batch.targets, batch.mask)
+        is_best = are_best(batch.targets, batch.mask)
         doc_keys = batch.doc_keys
         if embedded.all_docs is not embedded.docs:
             is_best, doc_keys = gather(is_best), gather(doc_keys)

@@ -1,5 +1,7 @@
 """Losses in which the documents of the other queries of a batch are negatives."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -7,10 +9,86 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lir_train.errors import ArgumentError
-from lir_train.losses.loss import LossFunction, LossInput, check_temperature, masked_mean
+from lir_train.losses.arguments import check_choice, check_choices, check_count, check_not_negative
+from lir_train.losses.directions import DIRECTIONS, Contrast, Direction, doc_to_doc, doc_to_query, query_to_query
+from lir_train.losses.loss import LossFunction, LossInput, check_temperature, left_out, masked_mean
+from lir_train.losses.roles import Mask, Roles, roles
+
+Scores = Float[Tensor, "queries all_docs"]
 
 
-class InBatchCrossEntropy(LossFunction):
+class InBatchLossFunction(LossFunction):
+    """Cross entropy of each query's best document against negatives, of its own documents and of other queries'.
+
+    A document of another query that is the same document as one of the query's own is no negative. A query whose targets
+    are all 0 has no best document, and is left out.
+
+    Args:
+        max_num_neg_samples: Most documents of other queries a query is given, drawn at random; None for all.
+        temperature: What scores are divided by.
+        false_negative_margin: Negatives that score more than so much above the best document are taken for relevant, and
+            left out; None keeps all. In the unit of scores, before they are divided; it may be negative.
+    """
+
+    needs_all_scores = True
+
+    def __init__(
+        self,
+        max_num_neg_samples: int | None = None,
+        temperature: float = 1.0,
+        false_negative_margin: float | None = None,
+    ) -> None:
+        check_count(self, max_num_neg_samples=max_num_neg_samples)
+        self.max_num_neg_samples = max_num_neg_samples
+        self.temperature = check_temperature(self, temperature)
+        self.false_negative_margin = false_negative_margin
+
+    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
+        """Return the loss; the batch must have ``all_scores``."""
+        assert batch.all_scores is not None
+        parts = roles(batch)
+        positive = batch.all_scores.masked_fill(~parts.positive, 0.0).sum(dim=1)
+        own, others = self.negatives(batch, parts)
+        negatives = self._without_false(batch.all_scores, own | others, positive)
+        if self.max_num_neg_samples is not None:
+            negatives = (negatives & own) | _draw(negatives & others, self.max_num_neg_samples)
+        logits = batch.all_scores / self.temperature + self.penalties(batch.all_scores.detach(), parts)
+        contrasts = [left_out(logits, negatives | parts.positive)]
+        for contrast in self.other_directions(batch, parts):
+            kept = self._without_false(contrast.scores, contrast.kept, positive)
+            if contrast.is_positive is not None:
+                kept = kept | contrast.is_positive
+            contrasts.append(left_out(contrast.scores / self.temperature, kept))
+        return masked_mean(self.log_normalizer(contrasts) - positive / self.temperature, parts.has_positive)
+
+    @abstractmethod
+    def negatives(self, batch: LossInput, parts: Roles) -> tuple[Mask, Mask]:
+        """Return the negatives among a query's own documents and those among the others."""
+
+    def penalties(self, scores: Scores, parts: Roles) -> Scores | float:
+        """Return what is added to the divided scores."""
+        del scores, parts
+        return 0.0
+
+    def other_directions(self, batch: LossInput, parts: Roles) -> Sequence[Contrast]:
+        """Return what else the positive's score is compared with."""
+        del batch, parts
+        return ()
+
+    def log_normalizer(self, contrasts: Sequence[Float[Tensor, "queries _"]]) -> Float[Tensor, " queries"]:
+        """Return the logarithm of what the positive's exponential is divided by."""
+        return torch.cat(list(contrasts), dim=1).logsumexp(dim=1)
+
+    def _without_false(
+        self, scores: Float[Tensor, "queries n"], kept: Bool[Tensor, "queries n"], positive: Float[Tensor, " queries"]
+    ) -> Bool[Tensor, "queries n"]:
+        if self.false_negative_margin is None:
+            return kept
+        limit = positive.detach() + self.false_negative_margin
+        return kept & (scores.detach() <= limit.unsqueeze(1))
+
+
+class InBatchCrossEntropy(InBatchLossFunction):
     r"""Cross entropy of each query's best document against its own others and the other queries' documents.
 
     :math:`-\log \frac{\exp(s_+ / \tau)}{\sum_j \exp(s_j / \tau)}`, the mean over queries. The best document is the one
@@ -23,12 +101,26 @@ class InBatchCrossEntropy(LossFunction):
             ``all_and_non_first``: all of them and the query's own that are not its best.
         max_num_neg_samples: Most documents of other queries a query is given, drawn at random; None for all.
         temperature: What scores are divided by; 0.05 suits cosine similarity.
+        false_negative_margin: Negatives that score more than so much above the best document are taken for relevant, and
+            left out; None keeps all. In the unit of scores, before they are divided; it may be negative.
+        directions: What is in the sum beside the query's scores with documents, ``query_to_doc``: its scores with other
+            queries, ``query_to_query``; and the best document's scores with queries, ``doc_to_query``, and with the
+            other queries' documents, ``doc_to_doc``. The last three need a bi-encoder whose queries and documents are
+            embedded alike.
+        partition_mode: ``joint``, one sum over all directions; or ``per_direction``, the mean of their cross entropies,
+            for ``query_to_doc`` and ``doc_to_query``.
+        hardness_mode: Whose scores, times ``hardness_strength``, are added to those in the sum without gradient, so that
+            hard ones weigh more: ``in_batch_negatives``, the others' documents; ``hard_negatives``, the query's own
+            but for the best; ``all_negatives``, both; None for none.
+        hardness_strength: See there.
 
     References:
         Henderson et al. (2017), *Efficient Natural Language Response Suggestion*. https://arxiv.org/abs/1705.00652
+        ``false_negative_margin``: Zhang et al. (2025), *Qwen3 Embedding*, where it is 0.1.
+        https://arxiv.org/abs/2506.05176
+        ``directions``: Li et al. (2023), *Towards General Text Embeddings with Multi-stage Contrastive Learning*, all four. https://arxiv.org/abs/2308.03281
+        ``hardness_mode``: Lan et al. (2025), *LLaVE*, equation 5. https://arxiv.org/abs/2503.04812
     """
-
-    needs_all_scores = True
 
     def __init__(
         self,
@@ -36,44 +128,114 @@ class InBatchCrossEntropy(LossFunction):
         neg_sampling_technique: Literal["all", "first", "all_and_non_first"] = "all",
         max_num_neg_samples: int | None = None,
         temperature: float = 1.0,
+        false_negative_margin: float | None = None,
+        *,
+        directions: Sequence[Direction] = ("query_to_doc",),
+        partition_mode: Literal["joint", "per_direction"] = "joint",
+        hardness_mode: Literal["in_batch_negatives", "hard_negatives", "all_negatives"] | None = None,
+        hardness_strength: float = 0.0,
     ) -> None:
-        if pos_sampling_technique not in ("all", "first"):
-            raise ArgumentError(f"pos_sampling_technique is '{pos_sampling_technique}'; it must be 'all' or 'first'.")
-        if neg_sampling_technique not in ("all", "first", "all_and_non_first"):
+        super().__init__(max_num_neg_samples, temperature, false_negative_margin)
+        check_choice(self, "pos_sampling_technique", pos_sampling_technique, ("all", "first"))
+        check_choice(self, "neg_sampling_technique", neg_sampling_technique, ("all", "first", "all_and_non_first"))
+        check_choices(self, "directions", directions, DIRECTIONS)
+        check_choice(self, "partition_mode", partition_mode, ("joint", "per_direction"))
+        if hardness_mode is not None:
+            check_choice(
+                self, "hardness_mode", hardness_mode, ("in_batch_negatives", "hard_negatives", "all_negatives")
+            )
+        check_not_negative(self, hardness_strength=hardness_strength)
+        if "query_to_doc" not in directions:
             raise ArgumentError(
-                f"neg_sampling_technique is '{neg_sampling_technique}'; it must be 'all', 'first' or 'all_and_non_first'."
+                f"{type(self).__name__}: directions are {list(directions)}; 'query_to_doc', which has the positive, must be "
+                "among them."
+            )
+        without_positive = [direction for direction in directions if direction in ("query_to_query", "doc_to_doc")]
+        if partition_mode == "per_direction" and without_positive:
+            raise ArgumentError(
+                f"{type(self).__name__}: '{without_positive[0]}' has no positive to be found, so it has no cross entropy "
+                "of its own; it needs partition_mode='joint'."
             )
         self.pos_sampling_technique = pos_sampling_technique
         self.neg_sampling_technique = neg_sampling_technique
-        self.max_num_neg_samples = max_num_neg_samples
-        self.temperature = check_temperature(self, temperature)
+        self.directions = tuple(directions)
+        self.partition_mode = partition_mode
+        self.hardness_mode = hardness_mode
+        self.hardness_strength = hardness_strength
+        self.needs_embeddings = len(set(directions)) > 1
 
-    def compute(self, batch: LossInput) -> Float[Tensor, ""]:
-        """Return the loss; the batch must have ``all_scores``."""
-        assert batch.all_scores is not None
+    def negatives(self, batch: LossInput, parts: Roles) -> tuple[Mask, Mask]:
+        """Return the negatives among a query's own documents and those among the others."""
+        del batch
+        takes_own = self.pos_sampling_technique == "all" or self.neg_sampling_technique == "all_and_non_first"
+        own = parts.own & ~parts.positive & takes_own
+        return own, parts.others & parts.is_best if self.neg_sampling_technique == "first" else parts.others
+
+    def penalties(self, scores: Scores, parts: Roles) -> Scores | float:
+        """Return what is added to the divided scores."""
+        hard = {
+            None: torch.zeros_like(parts.own),
+            "in_batch_negatives": ~parts.own,
+            "hard_negatives": parts.own & ~parts.positive,
+            "all_negatives": ~parts.positive,
+        }[self.hardness_mode]
+        return (self.hardness_strength * scores).masked_fill(~hard, 0.0)
+
+    def other_directions(self, batch: LossInput, parts: Roles) -> Sequence[Contrast]:
+        """Return what else the positive's score is compared with."""
+        contrasts: list[Contrast] = []
+        if "query_to_query" in self.directions:
+            contrasts.append(query_to_query(batch))
+        if "doc_to_query" in self.directions:
+            contrasts.append(doc_to_query(batch, parts))
+        if "doc_to_doc" in self.directions:
+            contrasts.append(doc_to_doc(batch, parts))
+        return contrasts
+
+    def log_normalizer(self, contrasts: Sequence[Float[Tensor, "queries _"]]) -> Float[Tensor, " queries"]:
+        """Return the logarithm of what the positive's exponential is divided by."""
+        if self.partition_mode == "joint":
+            return super().log_normalizer(contrasts)
+        return torch.stack([logits.logsumexp(dim=1) for logits in contrasts]).mean(dim=0)
+
+
+class ScoreBasedInBatchCrossEntropy(InBatchLossFunction):
+    r"""`InBatchCrossEntropy` with those of a query's own documents as negatives that have a far lower target.
+
+    The best document is the one of the highest target; a query's own are negatives where
+    :math:`\max_j t_j - t_i \ge` ``min_target_diff``, the others are not looked at. Queries may have different numbers of
+    negatives: each sums over its own, and none is dropped to make their numbers equal.
+
+    Args:
+        min_target_diff: How far a target must be below the highest.
+        max_num_neg_samples: Most documents of other queries a query is given, drawn at random; None for all.
+        temperature: What scores are divided by.
+        false_negative_margin: Negatives that score more than so much above the best document are taken for relevant, and
+            left out; None keeps all.
+    """
+
+    def __init__(
+        self,
+        min_target_diff: float,
+        max_num_neg_samples: int | None = None,
+        temperature: float = 1.0,
+        false_negative_margin: float | None = None,
+    ) -> None:
+        super().__init__(max_num_neg_samples, temperature, false_negative_margin)
+        check_not_negative(self, min_target_diff=min_target_diff)
+        self.min_target_diff = min_target_diff
+
+    def negatives(self, batch: LossInput, parts: Roles) -> tuple[Mask, Mask]:
+        """Return the negatives among a query's own documents and those among the others."""
+        highest = batch.targets.masked_fill(~batch.mask, -torch.inf).amax(dim=1, keepdim=True)
         owner, place = batch.mask.nonzero(as_tuple=True)
-        best = batch.targets.masked_fill(~batch.mask, -torch.inf).argmax(dim=1)
-        is_best = place == best[owner]
-        own = owner == torch.arange(len(batch.scores), device=owner.device).unsqueeze(1)
-
-        positive = own & is_best
-        others = ~own
-        if self.neg_sampling_technique == "first":
-            others = others & is_best
-        if batch.doc_keys is not None:
-            same = batch.doc_keys.unsqueeze(0) == batch.doc_keys.unsqueeze(1)
-            others = others & ~(own.float() @ same.float()).bool()
-        if self.max_num_neg_samples is not None:
-            others = _draw(others, self.max_num_neg_samples)
-        chosen = positive | others
-        if self.pos_sampling_technique == "all" or self.neg_sampling_technique == "all_and_non_first":
-            chosen = chosen | own
-        scores = (batch.all_scores / self.temperature).masked_fill(~chosen, -torch.inf)
-        losses = torch.nn.functional.cross_entropy(scores, positive.int().argmax(dim=1), reduction="none")
-        return masked_mean(losses, (batch.targets.masked_fill(~batch.mask, 0.0) != 0).any(dim=1))
+        columns = torch.arange(len(owner), device=owner.device)
+        is_lower = torch.zeros_like(parts.own)
+        is_lower[owner, columns] = (highest - batch.targets >= self.min_target_diff)[owner, place]
+        return is_lower & ~parts.positive, parts.others
 
 
-def _draw(mask: Bool[Tensor, "queries docs"], count: int) -> Bool[Tensor, "queries docs"]:
+def _draw(mask: Mask, count: int) -> Mask:
     """Keep so many true places of each row, at random."""
     order = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1.0)
     kept = torch.zeros_like(mask).scatter(1, order.topk(min(count, mask.shape[1]), dim=1).indices, True)

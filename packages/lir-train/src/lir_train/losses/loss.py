@@ -104,6 +104,8 @@ class LossFunction(ABC):
     needs_all_scores = False
     #: Whether it looks at embeddings, so that only bi-encoders can have it.
     needs_embeddings = False
+    #: Whether it reads the texts themselves.
+    needs_texts = False
     #: Whether it looks at targets; a loss that does not can learn from data without any.
     needs_targets = True
 
@@ -121,7 +123,7 @@ def own_scores(
     return all_scores.new_zeros(mask.shape).index_put((owner, place), all_scores[owner, columns])
 
 
-def best_docs(targets: Float[Tensor, "queries docs"], mask: Bool[Tensor, "queries docs"]) -> Bool[Tensor, " own_docs"]:
+def are_best(targets: Float[Tensor, "queries docs"], mask: Bool[Tensor, "queries docs"]) -> Bool[Tensor, " own_docs"]:
     """Return which documents are the best of their query's, the first of equals; in the order in which the mask is true."""
     owner, place = mask.nonzero(as_tuple=True)
     best = targets.masked_fill(~mask, -torch.inf).argmax(dim=1)
@@ -148,7 +150,37 @@ def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -
 
 def ordered_pairs(batch: LossInput) -> tuple[Pairs, Pairs, Bool[Tensor, "queries docs docs"]]:
     """Return score and target differences of documents i and j of a query, and where i should come before j."""
-    score = batch.scores.unsqueeze(2) - batch.scores.unsqueeze(1)
-    target = batch.targets.unsqueeze(2) - batch.targets.unsqueeze(1)
+    scores, targets = filled(batch)
+    score = scores.unsqueeze(2) - scores.unsqueeze(1)
+    target = targets.unsqueeze(2) - targets.unsqueeze(1)
     there = batch.mask.unsqueeze(2) & batch.mask.unsqueeze(1)
     return score, target, there & (target > 0)
+
+
+def filled(batch: LossInput) -> tuple[Float[Tensor, "queries docs"], Float[Tensor, "queries docs"]]:
+    """Return scores and targets, both 0 where there is no document: what lies there may be no number."""
+    return batch.scores.masked_fill(~batch.mask, 0.0), batch.targets.masked_fill(~batch.mask, 0.0)
+
+
+def masked_log_softmax(
+    values: Float[Tensor, "queries docs"], mask: Bool[Tensor, "queries docs"]
+) -> Float[Tensor, "queries docs"]:
+    """Return the logarithms of the softmax over a query's documents; 0 where there is none."""
+    return left_out(values, mask).log_softmax(dim=1).masked_fill(~mask, 0.0)
+
+
+def left_out(
+    values: Float[Tensor, "rows columns"], kept: Bool[Tensor, "rows columns"]
+) -> Float[Tensor, "rows columns"]:
+    """Give what is not kept no weight in a softmax."""
+    # A large negative number, not -inf: of a row without any document, a softmax of infinities is no number.
+    return values.masked_fill(~kept, torch.finfo(values.dtype).min)
+
+
+def best_docs(batch: LossInput) -> tuple[Int[Tensor, " queries"], Bool[Tensor, " queries"]]:
+    """Return the place of each query's document of the highest target, the first of equals, and whether it has one.
+
+    A query whose targets are all 0 has none.
+    """
+    places = batch.targets.masked_fill(~batch.mask, -torch.inf).argmax(dim=1)
+    return places, (batch.targets.masked_fill(~batch.mask, 0.0) != 0).any(dim=1)
