@@ -40,7 +40,6 @@ class GuidedInBatchCrossEntropy(LossFunction):
 
     needs_all_scores = True
     needs_embeddings = True
-    needs_texts = True
 
     def __init__(
         self,

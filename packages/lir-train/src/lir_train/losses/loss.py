@@ -104,8 +104,6 @@ class LossFunction(ABC):
     needs_all_scores = False
     #: Whether it looks at embeddings, so that only bi-encoders can have it.
     needs_embeddings = False
-    #: Whether it reads the texts themselves.
-    needs_texts = False
     #: Whether it looks at targets; a loss that does not can learn from data without any.
     needs_targets = True
 
