@@ -9,10 +9,9 @@ from lir_data.errors import EmptySourceError, MalformedLineError
 from lir_data.judgements import find_qrels
 from lir_data.order import Divisible
 from lir_data.samples import QuerySample
-from lir_data.sources import catalogue
-from lir_data.sources.lines import records
-from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
-from lir_data.sources.tables import query_parser
+from lir_data.sources import catalogue, tables
+from lir_data.sources.names import full_name, is_file_name, short_name, shown
+from lir_data.sources.rows import find_table
 from lir_data.trec import Qrels
 
 
@@ -20,8 +19,8 @@ def open_queries(source: str) -> dict[str, str]:
     """Read queries.
 
     Args:
-        source: An id of ir_datasets, or a file: tsv (``query_id<TAB>text``) or jsonl (``query_id``, ``_id`` or ``id``;
-            ``text`` or ``query``), plain or .gz.
+        source: An id of ir_datasets, a file or a dataset of Hugging Face (``hf:NAME``): tsv (``query_id<TAB>text``), or
+            jsonl or parquet (``query_id``, ``_id`` or ``id``; ``text`` or ``query``). tsv and jsonl may be packed.
 
     Returns:
         The texts by query id, in the order of the source.
@@ -36,14 +35,14 @@ def open_queries(source: str) -> dict[str, str]:
         dataset = catalogue.load_with(source, "queries")
         with catalogue.reading(source):
             return {query.query_id: query.default_text() for query in dataset.queries_iter()}
-    path = existing(source)
+    table = find_table(source)
     texts: dict[str, str] = {}
-    for number, (query_id, text) in records(path, query_parser(path)):
+    for place, (query_id, text) in tables.queries(table):
         if query_id in texts:
-            raise MalformedLineError(f"{shown(path)}, line {number}: the query '{query_id}' occurs twice.")
+            raise MalformedLineError(f"{place}: the query '{query_id}' occurs twice.")
         texts[query_id] = text
     if not texts:
-        raise EmptySourceError(f"'{shown(path)}' holds no queries.")
+        raise EmptySourceError(f"'{shown(table)}' holds no queries.")
     return texts
 
 

@@ -14,7 +14,7 @@ from lir_data.samples import RankSample
 from lir_data.sources import catalogue
 from lir_data.sources.lines import records
 from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
-from lir_data.sources.tables import is_jsonl
+from lir_data.sources.rows import is_jsonl
 from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
 from lir_data.trec import read_qrels
 

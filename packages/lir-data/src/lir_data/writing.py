@@ -1,15 +1,15 @@
 """Text files that are written whole or not at all."""
 
-import gzip
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from lir_data.errors import OutputExistsError, UnwritableOutputError
+from lir_data.sources.packing import packing
 
 
 def write_lines(path: Path, lines: Iterable[str], *, overwrite: bool) -> None:
-    """Write lines as UTF-8; gzipped if the name ends in .gz, and then the same bytes for the same lines.
+    """Write lines as UTF-8; packed if the name ends in .gz or .zst, and then the same bytes for the same lines.
 
     Args:
         path: The file; folders on the way to it are made.
@@ -31,11 +31,8 @@ def write_lines(path: Path, lines: Iterable[str], *, overwrite: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                if path.suffix == ".gz":
-                    with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                        packed.writelines(content)
-                else:
-                    file.writelines(content)
+                with packing(path, file) as packed:
+                    packed.writelines(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
