@@ -8,7 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lir_data import DocDataset, DocSample, open_documents, open_queries
@@ -64,6 +64,7 @@ def test_a_dataset_of_hugging_face_is_rows_with_their_numbers(folder: Path) -> N
     assert list(rows(source)) == [(f"{source}, row {number}", doc) for number, doc in enumerate(DOCS, start=1)]
 
 
+@settings(deadline=None)  # the first import of pyarrow takes seconds
 @given(
     st.lists(
         st.fixed_dictionaries({"doc_id": st.text(min_size=1), "title": st.none() | st.text(), "text": st.text()}),

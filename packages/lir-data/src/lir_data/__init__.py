@@ -13,7 +13,7 @@ from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
-from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
+from lir_data.trec import Qrels, Run, SubtopicQrels, read_qrels, read_run, read_subtopic_qrels, write_qrels, write_run
 from lir_data.tuples import TupleDataset
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RankSample",
     "Run",
     "RunDataset",
+    "SubtopicQrels",
     "TupleDataset",
     "evaluate",
     "open_documents",
@@ -34,6 +35,7 @@ __all__ = [
     "parse_measures",
     "read_qrels",
     "read_run",
+    "read_subtopic_qrels",
     "reciprocal_rank_fusion",
     "weighted_fusion",
     "write_qrels",

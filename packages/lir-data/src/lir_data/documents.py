@@ -41,7 +41,7 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
     packed file go for that into a temporary file).
 
     Args:
-        source: An id of ir_datasets; a dataset of Hugging Face (``hf:NAME?config=…&split=…``); or a file: tsv
+        source: An id of ir_datasets; a BEIR folder; a dataset of Hugging Face (``hf:NAME?config=…&split=…``); or a file: tsv
             (``doc_id<TAB>text``), or jsonl or parquet (``doc_id``, ``_id`` or ``id``; ``text`` or ``contents``;
             ``title``, where there is one). tsv and jsonl may be packed (.gz, .zst).
         text_fields: Fields to join by spaces; None for ir_datasets' default text, or title and text of a file.
@@ -55,7 +55,7 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
         MalformedLineError: If a line cannot be read.
     """
     if is_file_name(source):
-        table = find_table(source)
+        table = find_table(source, "docs")
         if isinstance(table, HuggingFaceName):
             return HuggingFaceDocuments(table, text_fields)
         return FileDocuments(table, text_fields)

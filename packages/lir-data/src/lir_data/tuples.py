@@ -13,7 +13,7 @@ from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sources import catalogue
 from lir_data.sources.lines import records
-from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
+from lir_data.sources.names import beir_folder, existing, full_name, is_collection, is_file_name, short_name, shown
 from lir_data.sources.rows import is_jsonl
 from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
 from lir_data.trec import read_qrels
@@ -69,7 +69,7 @@ class TupleDataset(Divisible):
                 f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; only jsonl files have. "
                 "Use targets='order'."
             )
-        if not is_file_name(tuples_dataset):
+        if is_collection(tuples_dataset):
             docs, queries = docs or tuples_dataset, queries or tuples_dataset
         if (docs is None) != (queries is None):
             raise ArgumentError(
@@ -131,6 +131,8 @@ class TupleDataset(Divisible):
 
 
 def _kind_of(source: str) -> Kind:
+    if beir_folder(source) is not None:
+        return "qrels"
     if is_file_name(source):
         return "qrels" if looks_like_qrels(existing(source)) else "file"
     dataset = catalogue.load(source)

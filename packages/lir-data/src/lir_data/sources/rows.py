@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lir_data.errors import MalformedLineError, UnreadableSourceError
-from lir_data.sources import hugging_face
+from lir_data.errors import MalformedLineError, SourceNotFoundError, UnreadableSourceError
+from lir_data.sources import beir, hugging_face
 from lir_data.sources.hugging_face import HuggingFaceName
 from lir_data.sources.lines import Record, UnusableLineError, binary_lines, records
-from lir_data.sources.names import existing, shown
+from lir_data.sources.names import beir_folder, existing, no_beir_folder, shown
 from lir_data.sources.packing import without_packing
 
 #: Where a table lies.
@@ -39,15 +39,26 @@ def has_columns(table: Table) -> bool:
     return isinstance(table, HuggingFaceName) or is_jsonl(table) or is_parquet(table)
 
 
-def find_table(source: str | Path) -> Table:
-    """Return where a source lies that is a file or a dataset of Hugging Face.
+def find_table(source: str | Path, part: beir.Part | None = None) -> Table:
+    """Return where a source lies that is a file, a BEIR folder, or a dataset of Hugging Face.
+
+    Args:
+        source: Its name.
+        part: What is wanted of a BEIR folder; None where a folder makes no sense.
 
     Raises:
         SourceNotFoundError: If there is no such file.
+        MissingPartError: If a BEIR folder lacks the part or the split.
         ArgumentError: If the name of a dataset of Hugging Face makes no sense.
     """
     name = str(source)
-    return HuggingFaceName.parse(name) if name.startswith(hugging_face.PREFIX) else existing(name)
+    if name.startswith(hugging_face.PREFIX):
+        return HuggingFaceName.parse(name)
+    if part is not None and (folder := beir_folder(name)) is not None:
+        return beir.file_of(folder, part)
+    if part is not None and Path(name).expanduser().is_dir():
+        raise SourceNotFoundError(no_beir_folder(name))
+    return existing(name)
 
 
 def rows(table: Table | str) -> Iterator[tuple[str, dict[str, Any]]]:
