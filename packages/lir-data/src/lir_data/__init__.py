@@ -11,6 +11,7 @@ from lir_data.evaluation import evaluate
 from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
+from lir_data.register import register_dataset
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
 from lir_data.trec import Qrels, Run, SubtopicQrels, read_qrels, read_run, read_subtopic_qrels, write_qrels, write_run
@@ -37,6 +38,7 @@ __all__ = [
     "read_run",
     "read_subtopic_qrels",
     "reciprocal_rank_fusion",
+    "register_dataset",
     "weighted_fusion",
     "write_qrels",
     "write_run",

@@ -111,7 +111,7 @@ def read_qrels(source: str | Path) -> Qrels:
         EmptySourceError: If there is no line or row.
     """
     qrels: Qrels = {}
-    for _, judgement in _judgements(source):
+    for _, judgement in judgements_of(source):
         judgements = qrels.setdefault(judgement.query_id, {})
         judgements[judgement.doc_id] = max(judgement.relevance, judgements.get(judgement.doc_id, judgement.relevance))
     return qrels
@@ -132,7 +132,7 @@ def read_subtopic_qrels(source: str | Path) -> SubtopicQrels:
         LirDataError: As `read_qrels` does.
     """
     qrels: SubtopicQrels = {}
-    for place, (query_id, subtopic, doc_id, relevance) in _judgements(source):
+    for place, (query_id, subtopic, doc_id, relevance) in judgements_of(source):
         if subtopic is None:
             raise MissingPartError(f"{place}: the judgement of '{doc_id}' does not say of which subtopic it is.")
         judgements = qrels.setdefault(query_id, {}).setdefault(subtopic, {})
@@ -182,6 +182,20 @@ def in_order(scores: Mapping[str, float]) -> dict[str, float]:
     return {doc_id: scores[doc_id] for _, doc_id in order}
 
 
+def judgements_of(source: str | Path) -> Iterator[tuple[str, Judged]]:
+    """Yield the place of each judgement of a source (see `read_qrels`), for messages, and what it says."""
+    if not is_file_name(str(source)):
+        yield from _catalogue_judgements(str(source))
+        return
+    table = find_table(source, "qrels")
+    empty = True
+    for item in judged(table):
+        empty = False
+        yield item
+    if empty:
+        raise EmptySourceError(f"The judgements '{shown(table)}' are empty.")
+
+
 def _catalogue_run(dataset_id: str) -> Run:
     dataset = catalogue.load_with(dataset_id, "scoreddocs")
     run: Run = {}
@@ -215,20 +229,6 @@ def _ranked(run: Mapping[str, Mapping[str, float]], check: Callable[[str], str])
                         f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank."
                     )
                 yield _Ranked(check(query_id), check(doc_id), rank, float(str(np.float32(score))))
-
-
-def _judgements(source: str | Path) -> Iterator[tuple[str, Judged]]:
-    """Yield the place of each judgement, for messages, and what it says."""
-    if not is_file_name(str(source)):
-        yield from _catalogue_judgements(str(source))
-        return
-    table = find_table(source, "qrels")
-    empty = True
-    for item in judged(table):
-        empty = False
-        yield item
-    if empty:
-        raise EmptySourceError(f"The judgements '{shown(table)}' are empty.")
 
 
 def _catalogue_judgements(dataset_id: str) -> Iterator[tuple[str, Judged]]:

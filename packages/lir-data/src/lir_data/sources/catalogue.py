@@ -7,12 +7,11 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lir_data.errors import LirDataError, MissingPartError, SourceNotFoundError, UnreadableSourceError, did_you_mean
 from lir_data.sources.names import no_beir_folder
-
-PartName = Literal["docs", "queries", "qrels", "scoreddocs", "docpairs"]
+from lir_data.sources.parts import PartName
 
 _WORDS: dict[PartName, str] = {
     "docs": "documents",

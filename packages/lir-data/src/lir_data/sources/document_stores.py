@@ -16,6 +16,7 @@ from lir_data.sources.hugging_face import HuggingFaceName
 from lir_data.sources.lines import BYTE_ORDER_MARK, binary_lines, parse_line
 from lir_data.sources.names import shown
 from lir_data.sources.packing import is_packed, open_binary
+from lir_data.sources.registered import portable
 from lir_data.sources.rows import count_rows, is_parquet
 from lir_data.sources.tables import check_text_fields, doc_parser, documents, row_parser
 
@@ -27,7 +28,7 @@ class CatalogueDocuments:
     """The documents of an id of ir_datasets. The first look-up builds ir_datasets' store, where there is none yet."""
 
     def __init__(self, dataset_id: str, text_fields: Sequence[str] | None) -> None:
-        self._id = dataset_id
+        self._id = portable(dataset_id)
         self._text_fields = text_fields
         self._stores: dict[tuple[int, int], Any] = {}
         dataset = catalogue.load_with(dataset_id, "docs")

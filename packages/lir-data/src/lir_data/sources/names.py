@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lir_data.errors import SourceNotFoundError
 from lir_data.sources.hugging_face import PREFIX, HuggingFaceName
+from lir_data.sources.registered import portable
 
 # No id of ir_datasets ends in one of these.
 _SUFFIXES = {".tsv", ".csv", ".txt", ".jsonl", ".json", ".parquet", ".gz", ".zst", ".run", ".trec", ".qrels"}
@@ -92,10 +93,10 @@ def shown(source: str | Path | HuggingFaceName) -> str:
 
 
 def full_name(source: str) -> str:
-    """Return a name that opens the same source from any folder: the id, or the absolute path."""
+    """Return a name that opens the same source from any folder and process: the id, or the absolute path."""
     if source.startswith(PREFIX):
         return str(HuggingFaceName.parse(source))
-    return str(Path(source).expanduser().resolve()) if is_file_name(source) else source
+    return str(Path(source).expanduser().resolve()) if is_file_name(source) else portable(source)
 
 
 def short_name(source: str) -> str:
