@@ -88,4 +88,4 @@ def test_a_dataset_that_means_nothing_is_a_sentence(override: str, message: str)
 def test_a_file_that_is_not_there_is_named_before_the_model_loads(lir: Lir, collection: Path) -> None:
     named = ("--datasets.cli/nowhere.docs", "nowhere.tsv", "--docs", "cli/nowhere", "--index", "idx")
     result = lir("index", "--model", "./no-model", *named)
-    assert (result.code, result.err) == (1, "Error: There is no file 'nowhere.tsv'.\n")
+    assert (result.code, result.err.startswith("Error: There is no file 'nowhere.tsv'.")) == (1, True)

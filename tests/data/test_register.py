@@ -104,10 +104,20 @@ class TestIrDatasets:
 def test_every_dataset_takes_the_id(name: str) -> None:
     assert next(iter(DocDataset(name))) == DocSample("d1", "Berlin the capital of Germany")
     assert QueryDataset(name).qrels == read_qrels(name) == {"q1": {"d1": 2, "d2": -1}, "q2": {"d2": 1, "d4": 1}}
-    assert next(iter(TupleDataset(name))).docs == ("Berlin the capital of Germany", "a river")
+    assert next(iter(TupleDataset(name))).docs == ("Berlin the capital of Germany", "a river", "paris")
     assert RunDataset(name, targets="relevance")[0].targets == (0.0, 2.0)
     assert open_queries(name) == {"q1": "capital", "q2": "water"}
     assert evaluate(read_run(name), name, ["P@1"])["P@1"] == 0.0
+
+
+def test_a_registered_file_keeps_all_documents_and_scores_of_its_tuples(name: str, collection: Path) -> None:
+    tuples = f"{name}/tuples"
+    (collection / "tuples.jsonl").write_text('{"query_id": "q1", "doc_ids": ["d1", "d2", "d4"], "scores": [3, 1, 2]}\n')
+    files = {part: str(collection / file) for part, file in (("docs", "docs.tsv"), ("docpairs", "tuples.jsonl"))}
+    register_dataset(tuples, queries=name, **files)
+    (sample,) = TupleDataset(tuples, targets="score")
+    assert (sample.doc_ids, sample.targets) == (("d1", "d2", "d4"), (3.0, 1.0, 2.0))
+    assert len(list(ir_datasets.load(tuples).docpairs_iter())) == 2
 
 
 def test_subtopics_are_kept(collection: Path) -> None:

@@ -3,6 +3,7 @@
 import builtins
 import gzip
 import json
+import pickle
 import sys
 import tracemalloc
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lir_data import DocDataset, DocSample, open_documents, open_queries
+from lir_data import DocDataset, DocSample, QueryDataset, QuerySample, open_documents, open_queries
 from lir_data.errors import (
     ArgumentError,
     EmptySourceError,
     MalformedLineError,
     MissingPartError,
     SourceNotFoundError,
+    UnknownIdError,
     UnreadableSourceError,
 )
 from lir_data.sources.hugging_face import HuggingFaceName
@@ -96,6 +98,70 @@ def test_documents_of_hugging_face_are_found_by_id(folder: Path) -> None:
     assert (list(documents)[1], len(documents)) == (DocSample("d1", "text 1\n"), 3)
     assert documents.get_many(["d2", "d0"]) == {"d2": "text 2\n", "d0": "text 0\n"}
     assert documents.missing(["d0", "x"]) == ["x"]
+
+
+def test_a_document_of_hugging_face_that_occurs_twice_is_named(folder: Path) -> None:
+    (folder / "test.jsonl").write_text('{"doc_id": "d", "text": "a"}\n{"doc_id": "d", "text": "b"}\n')
+    documents = open_documents(f"hf:{folder}?split=test")
+    with pytest.raises(MalformedLineError, match=r"split=test, row 2: the document 'd' occurs twice"):
+        documents.get_many(["d"])
+
+
+def test_documents_of_hugging_face_can_be_sent_to_another_process(folder: Path) -> None:
+    documents = open_documents(f"hf:{folder}?split=train")
+    documents.get_many(["d1"])
+    assert pickle.loads(pickle.dumps(documents)).get_many(["d2"]) == {"d2": "text 2\n"}
+
+
+@pytest.mark.parametrize("name", ["docs.jsonl.zst", "docs.parquet"])
+def test_documents_of_a_copy_can_be_sent_to_another_process(tmp_path: Path, write_parquet, name: str) -> None:
+    if name.endswith("parquet"):
+        write_parquet(tmp_path / name, DOCS)
+    else:
+        write_lines(tmp_path / name, map(json.dumps, DOCS), overwrite=False)
+    documents = open_documents(str(tmp_path / name))
+    documents.get_many(["d1"])
+    assert pickle.loads(pickle.dumps(documents)).get_many(["d2"]) == {"d2": "text 2\n"}
+    with pytest.raises(UnknownIdError, match=rf"There is no document 'x' in '.*{name}'"):
+        documents.get_many(["x"])
+
+
+@pytest.mark.parametrize("name", ["docs.jsonl.zst", "docs.parquet"])
+def test_a_document_that_occurs_twice_is_named_by_its_place(tmp_path: Path, write_parquet, name: str) -> None:
+    if name.endswith("parquet"):
+        write_parquet(tmp_path / name, DOCS[:1] * 2)
+    else:
+        write_lines(tmp_path / name, map(json.dumps, DOCS[:1] * 2), overwrite=False)
+    with pytest.raises(MalformedLineError, match=rf"{name}, (row|line) 2: the document 'd0' occurs twice"):
+        open_documents(str(tmp_path / name)).get_many(["d0"])
+
+
+def test_fields_of_a_table_can_be_chosen(tmp_path: Path, write_parquet) -> None:
+    write_parquet(tmp_path / "docs.parquet", [{"doc_id": "d", "body": "b", "head": "h"}])
+    dataset = DocDataset(str(tmp_path / "docs.parquet"), text_fields=["head", "body"])
+    assert list(dataset) == [DocSample("d", "h b")]
+    assert dataset.documents.get_many(["d"]) == {"d": "h b"}
+
+
+def test_a_dataset_in_the_layout_of_mteb_is_a_collection(tmp_path: Path) -> None:
+    pytest.importorskip("datasets", reason="datasets is an extra")
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n"
+        "- {config_name: corpus, data_files: [{split: corpus, path: corpus.jsonl}]}\n"
+        "- {config_name: queries, data_files: [{split: queries, path: queries.jsonl}]}\n"
+        "- {config_name: default, data_files: [{split: train, path: qrels/train.jsonl}, {split: test, path: qrels/test.jsonl}]}\n"
+        "---\n"
+    )
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "title": "A", "text": "b"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "c"}\n')
+    (tmp_path / "qrels").mkdir()
+    for split, score in (("train", 0.0), ("test", 1.0)):
+        row = json.dumps({"query-id": "q", "corpus-id": "d", "score": score})
+        (tmp_path / "qrels" / f"{split}.jsonl").write_text(f"{row}\n")
+    source = f"hf:{tmp_path}"
+    assert list(DocDataset(f"{source}?config=corpus&split=corpus")) == [DocSample("d", "A b")]
+    queries = QueryDataset(f"{source}?config=queries", qrels=f"{source}?split=test")
+    assert (list(queries), queries.qrels) == ([QuerySample("q", "c")], {"q": {"d": 1}})
 
 
 def test_queries_are_read_of_parquet(tmp_path: Path, write_parquet) -> None:

@@ -14,6 +14,7 @@ from lir_data.samples import RankSample
 from lir_data.sources import catalogue
 from lir_data.sources.lines import records
 from lir_data.sources.names import beir_folder, existing, full_name, is_collection, is_file_name, short_name, shown
+from lir_data.sources.registered import registered_source
 from lir_data.sources.rows import is_jsonl
 from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
 from lir_data.trec import read_qrels
@@ -63,8 +64,11 @@ class TupleDataset(Divisible):
         self.num_tuples = check_count("TupleDataset", "num_tuples", num_tuples)
         self.name = short_name(tuples_dataset)
         self.source = full_name(tuples_dataset)
-        self._kind = _kind_of(tuples_dataset)
-        if targets == "score" and (self._kind != "file" or not is_jsonl(Path(self.source))):
+        # ir_datasets knows pairs alone; a file that is registered as an id may have more documents, and scores.
+        registered = registered_source(tuples_dataset, "docpairs")
+        self._file = self.source if registered is None else registered
+        self._kind = _kind_of(self._file)
+        if targets == "score" and (self._kind != "file" or not is_jsonl(Path(self._file))):
             raise ArgumentError(
                 f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; only jsonl files have. "
                 "Use targets='order'."
@@ -115,16 +119,16 @@ class TupleDataset(Divisible):
 
     def _whole_tuples(self) -> Iterator[TrainingTuple]:
         if self._kind == "docpairs":
-            with catalogue.reading(self.source):
-                for pair in catalogue.load(self.source).docpairs_iter():
+            with catalogue.reading(self._file):
+                for pair in catalogue.load(self._file).docpairs_iter():
                     yield TrainingTuple(pair.query_id, (pair.doc_id_a, pair.doc_id_b))
         elif self._kind == "qrels":
-            for query_id, judgements in read_qrels(self.source).items():
+            for query_id, judgements in read_qrels(self._file).items():
                 for doc_id, relevance in judgements.items():
                     if relevance > 0:
                         yield TrainingTuple(query_id, (doc_id,))
         else:
-            path = existing(self.source)
+            path = existing(self._file)
             parse = tuple_parser(path, by_id=self._documents is not None, with_scores=self.targets == "score")
             for _, item in records(path, parse):
                 yield item

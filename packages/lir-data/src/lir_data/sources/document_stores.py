@@ -17,7 +17,7 @@ from lir_data.sources.lines import BYTE_ORDER_MARK, binary_lines, parse_line
 from lir_data.sources.names import shown
 from lir_data.sources.packing import is_packed, open_binary
 from lir_data.sources.registered import portable
-from lir_data.sources.rows import count_rows, is_parquet
+from lir_data.sources.rows import count_rows, is_parquet, numbered, parsed_rows
 from lir_data.sources.tables import check_text_fields, doc_parser, documents, row_parser
 
 # Ids are looked up in a store so many at a time, so that the texts of a whole run need not fit in memory.
@@ -177,12 +177,13 @@ class HuggingFaceDocuments:
 
     def _look_up(self) -> tuple[Any, dict[str, int]]:
         if self._look_up_table is None:
-            numbers: dict[str, int] = {}
-            # The whole of each row is read, so that what is wrong with a text shows now and not in the middle of work.
-            for number, (place, (doc_id, _)) in enumerate(documents(self._name, self._text_fields)):
+            table, numbers = hugging_face.table(self._name), {}
+            # The texts are looked at too, so that what is wrong with one shows now and not in the middle of work.
+            documents = parsed_rows(numbered(str(self._name), table), row_parser(self._text_fields))
+            for number, (place, (doc_id, _)) in enumerate(documents):
                 _check_new(doc_id, numbers, place)
                 numbers[doc_id] = number
-            self._look_up_table = hugging_face.table(self._name), numbers
+            self._look_up_table = table, numbers
         return self._look_up_table
 
 

@@ -22,6 +22,11 @@ def portable(dataset_id: str) -> str:
     return RegisteredId(dataset_id) if dataset_id in REGISTERED else dataset_id
 
 
+def registered_source(dataset_id: str, part: PartName) -> str | None:
+    """Return what an id was registered with for a part; None if it was not."""
+    return REGISTERED.get(dataset_id, {}).get(part)
+
+
 def _again(dataset_id: str, sources: Mapping[PartName, str]) -> RegisteredId:
     from lir_data.register import register_dataset  # which needs much that needs this module
 

@@ -4,7 +4,7 @@ Tab-separated files have no names for their columns, and are read by lines.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def find_table(source: str | Path, part: beir.Part | None = None) -> Table:
     return existing(name)
 
 
-def rows(table: Table | str) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows(table: Table | str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the place of each row, for messages, and its values by name.
 
     Args:
@@ -78,9 +78,9 @@ def rows(table: Table | str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(table, str):
         table = find_table(table)
     if isinstance(table, HuggingFaceName):
-        return _numbered(str(table), _hugging_face_rows(table))
+        return numbered(str(table), _hugging_face_rows(table))
     if is_parquet(table):
-        return _numbered(shown(table), _parquet_rows(table))
+        return numbered(shown(table), _parquet_rows(table))
     name = shown(table)
     return ((f"{name}, line {number}", row) for number, row in records(table, json_object))
 
@@ -103,12 +103,24 @@ def parsed(
         for number, record in records(table, of_line):
             yield f"{name}, line {number}", record
         return
-    for place, row in rows(table):
+    yield from parsed_rows(rows(table), of_row)
+
+
+def parsed_rows(
+    items: Iterable[tuple[str, Mapping[str, Any]]], of_row: Callable[[Mapping[str, Any]], Record]
+) -> Iterator[tuple[str, Record]]:
+    """Yield place and meaning of each row; see `parsed`."""
+    for place, row in items:
         try:
             record = of_row(row)
         except UnusableLineError as error:
             raise MalformedLineError(f"{place}: {error}") from None
         yield place, record
+
+
+def numbered(name: str, items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the place of each row of a table, counted from 1, and the row."""
+    return ((f"{name}, row {number}", row) for number, row in enumerate(items, start=1))
 
 
 def count_rows(path: Path) -> int:
@@ -150,7 +162,7 @@ def parquet_file(path: Path) -> Any:
         raise _no_parquet(path, error) from error
 
 
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with parquet_file(path) as file:
         import pyarrow as pa
 
@@ -166,7 +178,7 @@ def _no_parquet(path: Path, error: Exception) -> UnreadableSourceError:
     return UnreadableSourceError(f"'{shown(path)}' is no parquet file, or a damaged one: {reason}")
 
 
-def _hugging_face_rows(name: HuggingFaceName) -> Iterator[dict[str, Any]]:
+def _hugging_face_rows(name: HuggingFaceName) -> Iterator[Mapping[str, Any]]:
     items = iter(hugging_face.stream(name))
     while True:
         try:
@@ -175,8 +187,4 @@ def _hugging_face_rows(name: HuggingFaceName) -> Iterator[dict[str, Any]]:
             return
         except Exception as error:
             raise hugging_face.reading_failed(name, error) from error
-        yield dict(row)
-
-
-def _numbered(name: str, items: Iterator[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((f"{name}, row {number}", row) for number, row in enumerate(items, start=1))
+        yield row
