@@ -164,7 +164,7 @@ def test_rows_name_subtopics(tmp_path: Path) -> None:
 def test_judgements_without_subtopics_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "qrels.jsonl").write_text('{"query_id": "q", "doc_id": "d", "relevance": 1}\n')
     with pytest.raises(
-        MissingPartError, match=r"qrels\.jsonl, line 1: the judgement of 'd' does not say of which subtopic"
+        MissingPartError, match=r"qrels\.jsonl': the judgement of 'd' for the query 'q' does not say of"
     ):
         read_subtopic_qrels(tmp_path / "qrels.jsonl")
 

@@ -124,7 +124,7 @@ class SourceQrels(BaseQrels):
 
     def qrels_iter(self) -> Iterator[TrecQrel]:
         """Yield the judgements; the iteration is the subtopic, where there is one."""
-        for _, (query_id, subtopic, doc_id, relevance) in judgements_of(self._source):
+        for query_id, subtopic, doc_id, relevance in judgements_of(self._source):
             yield TrecQrel(query_id, doc_id, relevance, subtopic or "0")
 
     def qrels_cls(self) -> Any:

@@ -11,7 +11,7 @@ from lir_data.order import Divisible
 from lir_data.samples import QuerySample
 from lir_data.sources import catalogue, tables
 from lir_data.sources.names import beir_folder, full_name, is_file_name, short_name, shown
-from lir_data.sources.rows import find_table
+from lir_data.sources.rows import find_table, place
 from lir_data.trec import Qrels, read_qrels
 
 
@@ -40,9 +40,9 @@ def open_queries(source: str) -> dict[str, str]:
     folder = beir_folder(source)
     wanted = None if folder is None or folder.split is None else read_qrels(source)
     texts: dict[str, str] = {}
-    for place, (query_id, text) in tables.queries(table):
+    for number, (query_id, text) in tables.queries(table):
         if query_id in texts:
-            raise MalformedLineError(f"{place}: the query '{query_id}' occurs twice.")
+            raise MalformedLineError(f"{place(table, number)}: the query '{query_id}' occurs twice.")
         if wanted is None or query_id in wanted:
             texts[query_id] = text
     if not texts:

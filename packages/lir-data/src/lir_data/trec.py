@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError,
 from lir_data.sources import catalogue
 from lir_data.sources.names import is_file_name, shown
 from lir_data.sources.rankings import Judged, judged, scored
-from lir_data.sources.rows import find_table, is_jsonl, is_parquet
+from lir_data.sources.rows import find_table, is_jsonl, is_parquet, place
 from lir_data.writing import write_lines, write_parquet
 
 #: Scores by document id, by query id.
@@ -48,10 +48,12 @@ def read_run(source: str | Path) -> Run:
         return _catalogue_run(str(source))
     table = find_table(source)
     run: Run = {}
-    for place, (query_id, doc_id, score) in scored(table):
+    for number, (query_id, doc_id, score) in scored(table):
         scores = run.setdefault(query_id, {})
         if doc_id in scores:
-            raise MalformedLineError(f"{place}: the document '{doc_id}' occurs twice for the query '{query_id}'.")
+            raise MalformedLineError(
+                f"{place(table, number)}: the document '{doc_id}' occurs twice for the query '{query_id}'."
+            )
         scores[doc_id] = score
     if not run:
         raise EmptySourceError(f"The run '{shown(table)}' is empty.")
@@ -81,12 +83,16 @@ def write_run(
         kinds = {"query_id": "string", "doc_id": "string", "rank": "int32", "score": "float32"}
         write_parquet(path, kinds, _ranked(run, _name), overwrite=overwrite)
     elif is_jsonl(path):
-        lines = (json.dumps(item._asdict() | {"tag": tag}) for item in _ranked(run, _name))
+        # The digits are those of the float32. JSON has no infinity; Python's word for it is what Python reads.
+        lines = (
+            json.dumps({"query_id": query_id, "doc_id": doc_id, "rank": rank, "score": float(str(score)), "tag": tag})
+            for query_id, doc_id, rank, score in _ranked(run, _name)
+        )
         write_lines(path, lines, overwrite=overwrite)
     else:
+        last = _word(tag)
         lines = (
-            f"{query_id} Q0 {doc_id} {rank} {score} {_word(tag)}"
-            for query_id, doc_id, rank, score in _ranked(run, _word)
+            f"{query_id} Q0 {doc_id} {rank} {score!s} {last}" for query_id, doc_id, rank, score in _ranked(run, _word)
         )
         write_lines(path, lines, overwrite=overwrite)
 
@@ -111,7 +117,7 @@ def read_qrels(source: str | Path) -> Qrels:
         EmptySourceError: If there is no line or row.
     """
     qrels: Qrels = {}
-    for _, judgement in judgements_of(source):
+    for judgement in judgements_of(source):
         judgements = qrels.setdefault(judgement.query_id, {})
         judgements[judgement.doc_id] = max(judgement.relevance, judgements.get(judgement.doc_id, judgement.relevance))
     return qrels
@@ -132,9 +138,12 @@ def read_subtopic_qrels(source: str | Path) -> SubtopicQrels:
         LirDataError: As `read_qrels` does.
     """
     qrels: SubtopicQrels = {}
-    for place, (query_id, subtopic, doc_id, relevance) in judgements_of(source):
+    for query_id, subtopic, doc_id, relevance in judgements_of(source):
         if subtopic is None:
-            raise MissingPartError(f"{place}: the judgement of '{doc_id}' does not say of which subtopic it is.")
+            raise MissingPartError(
+                f"'{shown(source)}': the judgement of '{doc_id}' for the query '{query_id}' does not say of which "
+                "subtopic it is."
+            )
         judgements = qrels.setdefault(query_id, {}).setdefault(subtopic, {})
         judgements[doc_id] = max(relevance, judgements.get(doc_id, relevance))
     return qrels
@@ -176,20 +185,18 @@ def in_order(scores: Mapping[str, float]) -> dict[str, float]:
 
     Scores are equal if they are so as float32, the type of models' scores and of what `write_run` writes.
     """
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite
-        singles = np.fromiter(scores.values(), np.float64).astype(np.float32)
-    order = sorted(zip((-singles).tolist(), scores, strict=True))
+    order = sorted(zip((-_singles(scores.values())).tolist(), scores, strict=True))
     return {doc_id: scores[doc_id] for _, doc_id in order}
 
 
-def judgements_of(source: str | Path) -> Iterator[tuple[str, Judged]]:
-    """Yield the place of each judgement of a source (see `read_qrels`), for messages, and what it says."""
+def judgements_of(source: str | Path) -> Iterator[Judged]:
+    """Yield the judgements of a source, one after the other; see `read_qrels`."""
     if not is_file_name(str(source)):
         yield from _catalogue_judgements(str(source))
         return
     table = find_table(source, "qrels")
     empty = True
-    for item in judged(table):
+    for _, item in judged(table):
         empty = False
         yield item
     if empty:
@@ -200,43 +207,41 @@ def _catalogue_run(dataset_id: str) -> Run:
     dataset = catalogue.load_with(dataset_id, "scoreddocs")
     run: Run = {}
     with catalogue.reading(dataset_id):
-        for scored in dataset.scoreddocs_iter():
-            run.setdefault(scored.query_id, {})[scored.doc_id] = scored.score
+        for item in dataset.scoreddocs_iter():
+            run.setdefault(item.query_id, {})[item.doc_id] = item.score
     return {query_id: in_order(scores) if len(set(scores.values())) > 1 else scores for query_id, scores in run.items()}
 
 
-class _Ranked(NamedTuple):
-    """One line of a run."""
-
-    query_id: str
-    doc_id: str
-    rank: int
-    score: float
-
-
-def _ranked(run: Mapping[str, Mapping[str, float]], check: Callable[[str], str]) -> Iterator[_Ranked]:
-    """Yield the documents of a run, best first, with the few digits of their scores that give the same float32 back.
+def _ranked(
+    run: Mapping[str, Mapping[str, float]], check: Callable[[str], str]
+) -> Iterator[tuple[str, str, int, np.float32]]:
+    """Yield query, document, rank and score, best first.
 
     Args:
         run: Scores by document by query.
         check: Returns an id, or refuses it.
     """
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite
-        for query_id, scores in run.items():
-            for rank, (doc_id, score) in enumerate(in_order(scores).items(), start=1):
-                if math.isnan(score):
-                    raise ArgumentError(
-                        f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank."
-                    )
-                yield _Ranked(check(query_id), check(doc_id), rank, float(str(np.float32(score))))
+    for query_id, scores in run.items():
+        ordered = in_order(scores)
+        name = check(query_id) if ordered else query_id
+        for rank, (doc_id, score) in enumerate(zip(ordered, _singles(ordered.values()), strict=True), start=1):
+            if math.isnan(score):
+                raise ArgumentError(f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank.")
+            yield name, check(doc_id), rank, score
 
 
-def _catalogue_judgements(dataset_id: str) -> Iterator[tuple[str, Judged]]:
+def _singles(scores: Collection[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return scores as float32; what is beyond is infinite."""
+    with np.errstate(over="ignore"):
+        return np.fromiter(scores, np.float64, len(scores)).astype(np.float32)
+
+
+def _catalogue_judgements(dataset_id: str) -> Iterator[Judged]:
     dataset = catalogue.load_with(dataset_id, "qrels")
     with catalogue.reading(dataset_id):
         for item in dataset.qrels_iter():
             subtopic = getattr(item, "subtopic_id", None) or getattr(item, "iteration", None)
-            yield f"'{dataset_id}'", Judged(item.query_id, subtopic, item.doc_id, item.relevance)
+            yield Judged(item.query_id, subtopic, item.doc_id, item.relevance)
 
 
 def _name(text: str) -> str:

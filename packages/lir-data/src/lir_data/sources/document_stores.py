@@ -17,7 +17,7 @@ from lir_data.sources.lines import BYTE_ORDER_MARK, binary_lines, parse_line
 from lir_data.sources.names import shown
 from lir_data.sources.packing import is_packed, open_binary
 from lir_data.sources.registered import portable
-from lir_data.sources.rows import count_rows, is_parquet, numbered, parsed_rows
+from lir_data.sources.rows import Table, count_rows, is_parquet, parsed_rows, place
 from lir_data.sources.tables import check_text_fields, doc_parser, documents, row_parser
 
 # Ids are looked up in a store so many at a time, so that the texts of a whole run need not fit in memory.
@@ -179,10 +179,10 @@ class HuggingFaceDocuments:
         if self._look_up_table is None:
             table, numbers = hugging_face.table(self._name), {}
             # The texts are looked at too, so that what is wrong with one shows now and not in the middle of work.
-            documents = parsed_rows(numbered(str(self._name), table), row_parser(self._text_fields))
-            for number, (place, (doc_id, _)) in enumerate(documents):
-                _check_new(doc_id, numbers, place)
-                numbers[doc_id] = number
+            rows = enumerate(table, start=1)
+            for number, (doc_id, _) in parsed_rows(self._name, rows, row_parser(self._text_fields)):
+                _check_new(doc_id, numbers, self._name, number)
+                numbers[doc_id] = number - 1
             self._look_up_table = table, numbers
         return self._look_up_table
 
@@ -207,7 +207,7 @@ def _in_place(path: Path, text_fields: Sequence[str] | None) -> _TextsByPlace:
     position = 0
     for number, line in enumerate(binary_lines(path), start=1):
         if (document := parse_line(path, number, line, parse)) is not None:
-            _check_new(document[0], starts, f"{shown(path)}, line {number}")
+            _check_new(document[0], starts, path, number)
             marked = number == 1 and line.startswith(BYTE_ORDER_MARK)
             starts[document[0]] = position + (len(BYTE_ORDER_MARK) if marked else 0)
         position += len(line)
@@ -222,8 +222,8 @@ def _copied(path: Path, text_fields: Sequence[str] | None) -> _TextsByPlace:
     starts: dict[str, int] = {}
     position = 0
     with tempfile.TemporaryFile(prefix="lir-") as copy:
-        for place, (doc_id, text) in documents(path, text_fields):
-            _check_new(doc_id, starts, place)
+        for number, (doc_id, text) in documents(path, text_fields):
+            _check_new(doc_id, starts, path, number)
             starts[doc_id] = position
             # Half of a pair of surrogates, which JSON can hold, has to pass.
             position += copy.write(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
@@ -232,6 +232,6 @@ def _copied(path: Path, text_fields: Sequence[str] | None) -> _TextsByPlace:
     return _TextsByPlace(content, starts, lambda line: json.loads(line.decode("utf-8", "surrogatepass")))
 
 
-def _check_new(doc_id: str, known: Mapping[str, int], place: str) -> None:
+def _check_new(doc_id: str, known: Mapping[str, int], table: Table, number: int) -> None:
     if doc_id in known:
-        raise MalformedLineError(f"{place}: the document '{doc_id}' occurs twice.")
+        raise MalformedLineError(f"{place(table, number)}: the document '{doc_id}' occurs twice.")

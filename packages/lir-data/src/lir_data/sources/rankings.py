@@ -19,12 +19,8 @@ _SUBTOPIC = ("subtopic_id", "subtopic", "iteration")
 _BEIR_HEADER = ["query-id", "corpus-id", "score"]
 
 
-class Scored(NamedTuple):
-    """A document in the ranking of a query."""
-
-    query_id: str
-    doc_id: str
-    score: float
+#: A query, a document in its ranking, and the document's score.
+Scored = tuple[str, str, float]
 
 
 class Judged(NamedTuple):
@@ -36,8 +32,8 @@ class Judged(NamedTuple):
     relevance: int
 
 
-def scored(table: Table) -> Iterator[tuple[str, Scored]]:
-    """Yield the place of each document of a run, for messages, and what it says.
+def scored(table: Table) -> Iterator[tuple[int, Scored]]:
+    """Yield the number of each record of a run, for `place`, and what it says.
 
     Raises:
         MalformedLineError: If a record cannot be read, or a score is NaN; the message begins with its place.
@@ -45,8 +41,8 @@ def scored(table: Table) -> Iterator[tuple[str, Scored]]:
     return parsed(table, _run_line, _run_row)
 
 
-def judged(table: Table) -> Iterator[tuple[str, Judged]]:
-    """Yield the place of each judgement, for messages, and what it says.
+def judged(table: Table) -> Iterator[tuple[int, Judged]]:
+    """Yield the number of each judgement, for `place`, and what it says.
 
     Lines are those of TREC or, below the header of BEIR, ``query<TAB>doc<TAB>relevance``.
 
@@ -54,9 +50,9 @@ def judged(table: Table) -> Iterator[tuple[str, Judged]]:
         MalformedLineError: If a record cannot be read; the message begins with its place.
     """
     of_line = _beir_line if isinstance(table, Path) and has_beir_header(table) else _trec_line
-    for place, judgement in parsed(table, of_line, _qrels_row):
+    for number, judgement in parsed(table, of_line, _qrels_row):
         if judgement is not None:
-            yield place, judgement
+            yield number, judgement
 
 
 def has_beir_header(path: Path) -> bool:
@@ -76,14 +72,14 @@ def _run_line(line: str) -> Scored:
         value = float(score)
     except ValueError:
         raise UnusableLineError(f"the score '{score}' is not a number. {advice}") from None
-    return Scored(query_id, doc_id, _with_rank(value))
+    return query_id, doc_id, _with_rank(value)
 
 
 def _run_row(values: Mapping[str, Any]) -> Scored:
     score = values[first_key(values, ("score",))]
     if not isinstance(score, int | float) or isinstance(score, bool):
         raise UnusableLineError(f"the score {json.dumps(score, default=str)[:40]} is not a number.")
-    return Scored(id_field(values, _QUERY_ID), id_field(values, _DOC_ID), _with_rank(float(score)))
+    return id_field(values, _QUERY_ID), id_field(values, _DOC_ID), _with_rank(float(score))
 
 
 def _with_rank(score: float) -> float:

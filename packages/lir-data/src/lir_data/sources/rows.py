@@ -77,18 +77,13 @@ def rows(table: Table | str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """
     if isinstance(table, str):
         table = find_table(table)
-    if isinstance(table, HuggingFaceName):
-        return numbered(str(table), _hugging_face_rows(table))
-    if is_parquet(table):
-        return numbered(shown(table), _parquet_rows(table))
-    name = shown(table)
-    return ((f"{name}, line {number}", row) for number, row in records(table, json_object))
+    return ((place(table, number), row) for number, row in _numbered_rows(table))
 
 
 def parsed(
     table: Table, of_line: Callable[[str], Record], of_row: Callable[[Mapping[str, Any]], Record]
-) -> Iterator[tuple[str, Record]]:
-    """Yield place and meaning of each record.
+) -> Iterator[tuple[int, Record]]:
+    """Yield number and meaning of each record; `place` makes a place of the number.
 
     Args:
         table: A file or a dataset of Hugging Face.
@@ -99,28 +94,26 @@ def parsed(
         MalformedLineError: If a record cannot be read; the message begins with its place.
     """
     if isinstance(table, Path) and not has_columns(table):
-        name = shown(table)
-        for number, record in records(table, of_line):
-            yield f"{name}, line {number}", record
-        return
-    yield from parsed_rows(rows(table), of_row)
+        return records(table, of_line)
+    return parsed_rows(table, _numbered_rows(table), of_row)
 
 
 def parsed_rows(
-    items: Iterable[tuple[str, Mapping[str, Any]]], of_row: Callable[[Mapping[str, Any]], Record]
-) -> Iterator[tuple[str, Record]]:
-    """Yield place and meaning of each row; see `parsed`."""
-    for place, row in items:
+    table: Table, numbered: Iterable[tuple[int, Mapping[str, Any]]], of_row: Callable[[Mapping[str, Any]], Record]
+) -> Iterator[tuple[int, Record]]:
+    """Yield number and meaning of each row, by its number; see `parsed`."""
+    for number, row in numbered:
         try:
             record = of_row(row)
         except UnusableLineError as error:
-            raise MalformedLineError(f"{place}: {error}") from None
-        yield place, record
+            raise MalformedLineError(f"{place(table, number)}: {error}") from None
+        yield number, record
 
 
-def numbered(name: str, items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the place of each row of a table, counted from 1, and the row."""
-    return ((f"{name}, row {number}", row) for number, row in enumerate(items, start=1))
+def place(table: Table, number: int) -> str:
+    """Return the place of a record for messages, such as ``docs.jsonl, line 7``; made only where something is wrong."""
+    is_line = isinstance(table, Path) and not is_parquet(table)
+    return f"{shown(table)}, {'line' if is_line else 'row'} {number}"
 
 
 def count_rows(path: Path) -> int:
@@ -160,6 +153,12 @@ def parquet_file(path: Path) -> Any:
         return parquet.ParquetFile(path, buffer_size=1 << 20)
     except (pa.ArrowInvalid, OSError) as error:
         raise _no_parquet(path, error) from error
+
+
+def _numbered_rows(table: Table) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if isinstance(table, HuggingFaceName):
+        return enumerate(_hugging_face_rows(table), start=1)
+    return enumerate(_parquet_rows(table), start=1) if is_parquet(table) else records(table, json_object)
 
 
 def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:

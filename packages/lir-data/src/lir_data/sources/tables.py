@@ -17,13 +17,13 @@ _DOC_TEXT = ("text", "contents")
 _QUERY_TEXT = ("text", "query")
 
 
-def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the place of each document, for messages, and its id and text; see `doc_parser`."""
+def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the number of each document, for `place`, and its id and text; see `doc_parser`."""
     return parsed(table, _id_and_text, row_parser(text_fields))
 
 
-def queries(table: Table) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the place of each query, for messages, and its id and text."""
+def queries(table: Table) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the number of each query, for `place`, and its id and text."""
     return parsed(table, _id_and_text, _query)
 
 
