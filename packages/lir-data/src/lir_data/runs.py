@@ -14,7 +14,7 @@ from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
-from lir_data.sources.names import full_name, is_file_name, short_name, shown
+from lir_data.sources.names import full_name, is_collection, is_file_name, short_name, shown
 from lir_data.trec import Qrels, Run, read_run
 
 Targets = Literal["relevance", "rank", "score"]
@@ -78,7 +78,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
             own = run_path_or_id
             catalogue.load_with(own, "scoreddocs")
         queries = queries or own
-        docs = docs or own or (queries if queries is not None and not is_file_name(queries) else None)
+        docs = docs or own or (queries if queries is not None and is_collection(queries) else None)
         if queries is None or docs is None:
             lacking = "queries" if queries is None else "docs"
             raise ArgumentError(f"RunDataset: '{run_path_or_id}' holds ids; {lacking} must say where the texts are.")

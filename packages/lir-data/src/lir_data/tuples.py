@@ -14,8 +14,8 @@ from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sources import catalogue
 from lir_data.sources.lines import binary_lines, parse_line
-from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
-from lir_data.sources.tables import is_jsonl
+from lir_data.sources.names import beir_folder, existing, full_name, is_collection, is_file_name, short_name, shown
+from lir_data.sources.rows import is_jsonl
 from lir_data.sources.training_files import TrainingTuple, looks_like_qrels, tuple_parser
 from lir_data.trec import read_qrels
 
@@ -74,7 +74,7 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
                 f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; only jsonl files have. "
                 "Use targets='order'."
             )
-        if not is_file_name(tuples_dataset):
+        if is_collection(tuples_dataset):
             docs, queries = docs or tuples_dataset, queries or tuples_dataset
         if (docs is None) != (queries is None):
             raise ArgumentError(
@@ -149,6 +149,8 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
 
 
 def _kind_of(source: str) -> Kind:
+    if beir_folder(source) is not None:
+        return "qrels"
     if is_file_name(source):
         return "qrels" if looks_like_qrels(existing(source)) else "file"
     dataset = catalogue.load(source)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lir_data.sources.lines import UnusableLineError, binary_lines
-from lir_data.sources.tables import is_jsonl, json_object
+from lir_data.sources.rows import is_jsonl, json_object
 
 
 class TrainingTuple(NamedTuple):
