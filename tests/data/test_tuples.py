@@ -90,13 +90,22 @@ def test_an_unknown_document_is_named(collection: Path) -> None:
     ("name", "text", "message"),
     [
         ("t.tsv", "query\n", r"t\.tsv, line 1: there is no tab. A tuple is query, tab, relevant document"),
-        ("t.jsonl", '{"query": "a"}\n', r'line 1: a tuple is \{"query": "…", "docs": \["…", "…"\]\}\.'),
-        ("t.jsonl", '{"query": "a", "docs": []}\n', "line 1: a tuple is"),
         (
             "t.jsonl",
-            '{"query_id": "a", "doc_ids": ["b"]}\n',
-            "Ids need docs and queries, which say where the texts are",
+            '{"query": "a"}\n',
+            r"line 1: the keys 'query' are no form of training data. The forms are: \{\"query_id\": …, \"doc_ids\".*<TAB>",
         ),
+        ("t.jsonl", '{"query": "a", "docs": []}\n', "line 1: there is no document in the docs"),
+        ("t.jsonl", '{"query": "a", "docs": "b"}\n', 'line 1: the docs is "b"; it must be a list'),
+        (
+            "t.jsonl",
+            '{"query": null, "docs": ["b"]}\n',
+            "line 1: the query is null; it must be a text or a whole number",
+        ),
+        ("t.jsonl", '{"query": "a", "docs": [1.5]}\n', "line 1: the item of docs is 1.5; it must be a text or a whole"),
+        ("t.jsonl", "3\n", "line 1: this is JSON, but neither an object nor an array with items: 3"),
+        ("t.jsonl", "[]\n", "line 1: this is JSON, but neither an object nor an array with items"),
+        ("t.jsonl", "{\n", "line 1: this is not JSON"),
         ("t.jsonl", '{"query": "a", "docs": ["b"], "scores": [1, 2]}\n', "must be a list of 1 numbers"),
     ],
 )
@@ -108,9 +117,7 @@ def test_a_malformed_first_line_shows_at_once(tmp_path: Path, name: str, text: s
 
 def test_scores_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"query": "a", "docs": ["b", "c"]}\n')
-    with pytest.raises(
-        MalformedLineError, match="line 1: the scores must be a list of 2 numbers, one for each document"
-    ):
+    with pytest.raises(MalformedLineError, match="line 1: there is no score of each document; use targets='order'"):
         TupleDataset(str(tmp_path / "t.jsonl"), targets="score")
 
 
@@ -119,13 +126,14 @@ def test_scores_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
     [
         ("qrels.txt", {}, "holds ids: docs and queries must say where the texts are"),
         ("qrels.txt", {"docs": "docs.tsv"}, "give docs and queries .* or neither"),
-        ("qrels.txt", {"targets": "score"}, "has no scores; only jsonl files have. Use targets='order'"),
+        ("qrels.txt", {"targets": "score"}, "'qrels.txt' has no scores; use 'order'"),
         (
             "qrels.txt",
             {"targets": "scores"},
             "targets is 'scores'; it must be one of 'order', 'score'. Did you mean 'score'",
         ),
         ("qrels.txt", {"num_docs": 0}, "num_docs is 0; it must be at least 1"),
+        ("qrels.txt", {"seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )
 def test_a_wrong_argument_is_a_sentence(
