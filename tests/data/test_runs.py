@@ -39,6 +39,10 @@ def test_a_ranking_comes_with_its_texts(collection: Path) -> None:
     assert run_dataset(collection)[0] == RankSample("q1", "capital", ("d2", "d1"), docs)
 
 
+def test_a_dataset_prints_its_name(collection: Path) -> None:
+    assert repr(run_dataset(collection).shard(2, 0)) == "RunDataset('run')"
+
+
 def test_every_query_of_the_run_is_a_ranking(collection: Path) -> None:
     dataset = run_dataset(collection)
     assert ([sample.query_id for sample in dataset], len(dataset), dataset[-1].query_id) == (["q1", "q2"], 2, "q2")

@@ -1,6 +1,9 @@
 """Training tuples of judgements and of local files."""
 
+import gc
 import gzip
+import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,56 @@ def test_tuples_are_capped(collection: Path) -> None:
 def test_shards_hold_every_tuple_once(collection: Path) -> None:
     whole = by_id(collection, "qrels.txt")
     assert {sample.doc_ids for index in range(2) for sample in whole.shard(2, index)} == {("d1",), ("d2",), ("d4",)}
+
+
+def peak_memory(dataset: TupleDataset) -> int:
+    """Return the bytes that reading needs at most."""
+    gc.collect()
+    tracemalloc.start()
+    for _ in dataset:
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(("holds_ids", "shuffled"), [(False, False), (False, True), (True, False)])
+def test_a_larger_file_needs_no_more_memory(tmp_path: Path, holds_ids: bool, shuffled: bool) -> None:
+    long = "x" * 50_000  # so that few lines are more than what any reader buffers
+    (tmp_path / "docs.tsv").write_text("".join(f"{long}{number}\ttext\n" for number in range(9)))
+    (tmp_path / "queries.tsv").write_text("q\tquery\n")
+    places = {"docs": str(tmp_path / "docs.tsv"), "queries": str(tmp_path / "queries.tsv")} if holds_ids else {}
+    peaks = []
+    for count in (12, 240):
+        lines = "".join(f"q\t{long}{number % 9}\t{long}{number % 7}\n" for number in range(count))
+        (tmp_path / "triples.tsv").write_text(lines)
+        dataset = TupleDataset(str(tmp_path / "triples.tsv"), **places)
+        dataset.together = min(dataset.together, 5)
+        next(iter(dataset))  # the places of the documents are found once
+        peaks.append(peak_memory(dataset.shuffle(buffer_size=5) if shuffled else dataset))
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_documents_are_looked_up_a_window_at_a_time(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (collection / "triples.tsv").write_text("q2\td2\td1\n" * 1100)
+    dataset = by_id(collection, "triples.tsv")
+    asked: list[int] = []
+    look_up = dataset._documents.get_many
+
+    def counted(doc_ids: Iterable[str]) -> dict[str, str]:
+        doc_ids = list(doc_ids)
+        asked.append(len(doc_ids))
+        return look_up(doc_ids)
+
+    monkeypatch.setattr(dataset._documents, "get_many", counted)
+    samples = iter(dataset)
+    next(samples)
+    assert asked == [2 * 512]
+    list(samples)
+    assert asked == [2 * 512, 2 * 512, 2 * 76]
+    asked.clear()
+    list(dataset.windows(100, start=10, step=20))
+    assert asked == [2 * 100]
 
 
 def test_a_dataset_can_be_read_again(collection: Path) -> None:

@@ -128,6 +128,10 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         return find_table(self.source) if self._external is None else self._external.path()
 
     @cached_property
+    def _is_json(self) -> bool:
+        return isinstance(self._table, Path) and is_jsonl(self._table)
+
+    @cached_property
     def _form(self) -> Form:
         """The form of the file, by its first record."""
         if self._external is not None:
@@ -173,7 +177,7 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         return self._read(first, self._form.parse).query_text is not None
 
     def _in_file(self) -> Iterator[Record]:
-        if not isinstance(self._table, Path) or (has_columns(self._table) and not is_jsonl(self._table)):
+        if not isinstance(self._table, Path) or (has_columns(self._table) and not self._is_json):
             yield from rows(self._table)
             return
         for number, line in enumerate(binary_lines(self._table), start=1):
@@ -204,8 +208,7 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         if isinstance(values, bytes):
             assert isinstance(place, int)
             assert isinstance(self._table, Path)
-            is_json = is_jsonl(self._table)
-            return parse_line(self._table, place, values, lambda line: parse(split_line(line, is_json=is_json)))
+            return parse_line(self._table, place, values, lambda line: parse(split_line(line, is_json=self._is_json)))
         try:
             return parse(values)
         except UnusableLineError as error:
