@@ -10,6 +10,7 @@ from lir_data.errors import LirDataError
 from lir_data.evaluation import evaluate
 from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
+from lir_data.mixing import MixedDataset, mix
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.register import register_dataset
 from lir_data.runs import RunDataset
@@ -22,6 +23,7 @@ __all__ = [
     "DocSample",
     "Documents",
     "LirDataError",
+    "MixedDataset",
     "Qrels",
     "QueryDataset",
     "QuerySample",
@@ -31,6 +33,7 @@ __all__ = [
     "SubtopicQrels",
     "TupleDataset",
     "evaluate",
+    "mix",
     "open_documents",
     "open_queries",
     "parse_measures",

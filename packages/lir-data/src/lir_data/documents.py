@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Protocol
 
 from lir_data.arguments import check_count
-from lir_data.order import Divisible
+from lir_data.order import OrderedDataset
 from lir_data.samples import DocSample
 from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments, HuggingFaceDocuments
 from lir_data.sources.hugging_face import HuggingFaceName
@@ -62,7 +62,7 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
     return CatalogueDocuments(source, text_fields)
 
 
-class DocDataset(Divisible):
+class DocDataset(OrderedDataset[DocSample, DocSample]):
     """The documents of a collection, one `DocSample` after the other; for indexing.
 
     Args:
@@ -77,9 +77,14 @@ class DocDataset(Divisible):
         self.name = short_name(doc_dataset)
         self.source = full_name(doc_dataset)
 
-    def __iter__(self) -> Iterator[DocSample]:
-        return self.within.of(islice(self.documents, self.num_docs))
+    def records(self, _: int, /) -> Iterable[DocSample]:
+        """Yield the documents; there is nothing to look up."""
+        return islice(self.documents, self.num_docs)
+
+    def complete(self, records: Sequence[DocSample], _: int, /) -> Sequence[DocSample]:
+        """Return the documents."""
+        return records
 
     def __len__(self) -> int:
         total = len(self.documents)
-        return len(self.within.positions(total if self.num_docs is None else min(total, self.num_docs)))
+        return self._count(total if self.num_docs is None else min(total, self.num_docs))

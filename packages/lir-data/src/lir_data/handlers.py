@@ -6,6 +6,7 @@ Only `register_dataset` imports this: ir_datasets takes half a second.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ir_datasets.formats import (
@@ -27,9 +28,10 @@ from lir_data.documents import Documents, open_documents
 from lir_data.queries import open_queries
 from lir_data.sources import catalogue
 from lir_data.sources.lines import records
-from lir_data.sources.names import existing, is_file_name
+from lir_data.sources.names import is_file_name
 from lir_data.sources.parts import PartName
-from lir_data.sources.training_files import tuple_parser
+from lir_data.sources.rows import Table, find_table, is_jsonl, is_parquet, parsed
+from lir_data.sources.training_files import Form, TrainingTuple, recognise, split_line
 from lir_data.trec import judgements_of, read_run
 
 
@@ -160,11 +162,25 @@ class SourceDocPairs(BaseDocPairs):
         if not is_file_name(self._source):
             yield from catalogue.load(self._source).docpairs_iter()
             return
-        path = existing(self._source)
-        for _, item in records(path, tuple_parser(path, by_id=True, with_scores=False)):
-            first, *others = item.docs
-            for other in others:
-                yield GenericDocPair(item.query, first, other)
+        for item in _tuples(find_table(self._source)):
+            for other in item.docs[item.num_positives or 1 :]:
+                yield GenericDocPair(item.query, item.docs[0], other)
+
+
+def _tuples(table: Table) -> Iterator[TrainingTuple]:
+    form: Form | None = None
+
+    def parse(values: Any) -> TrainingTuple:
+        nonlocal form
+        form = form or recognise(values)
+        return form.parse(values)
+
+    if isinstance(table, Path) and not is_parquet(table):
+        is_json = is_jsonl(table)
+        items = records(table, lambda line: parse(split_line(line, is_json=is_json)))
+    else:
+        items = parsed(table, parse, parse)
+    return (item for _, item in items)
 
 
 #: What gives ir_datasets each part.

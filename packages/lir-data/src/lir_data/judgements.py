@@ -5,7 +5,7 @@ from functools import cached_property
 from lir_data.sources import catalogue
 from lir_data.sources.beir import has_qrels
 from lir_data.sources.names import full_name, is_file_name
-from lir_data.trec import Qrels, read_qrels
+from lir_data.trec import Qrels, SubtopicQrels, read_qrels, read_subtopic_qrels
 
 
 class Judgements:
@@ -26,6 +26,11 @@ class Judgements:
     def qrels(self) -> Qrels:
         """The relevance by document by query."""
         return read_qrels(self.source)
+
+    @cached_property
+    def subtopics(self) -> SubtopicQrels:
+        """The relevance by document by subtopic by query."""
+        return read_subtopic_qrels(self.source)
 
 
 def find_qrels(named: str | None, queries: str) -> Judgements | None:

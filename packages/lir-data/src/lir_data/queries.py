@@ -1,13 +1,13 @@
 """Queries, with their judgements where there are any."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 
 from lir_data.arguments import check_count
 from lir_data.errors import EmptySourceError, MalformedLineError
 from lir_data.judgements import find_qrels
-from lir_data.order import Divisible
+from lir_data.order import OrderedDataset
 from lir_data.samples import QuerySample
 from lir_data.sources import catalogue, tables
 from lir_data.sources.names import beir_folder, full_name, is_file_name, short_name, shown
@@ -70,7 +70,7 @@ class Queries:
         return open_queries(self.source)
 
 
-class QueryDataset(Divisible):
+class QueryDataset(OrderedDataset[tuple[str, str], QuerySample]):
     """The queries of a dataset, one `QuerySample` after the other; for searching.
 
     Args:
@@ -92,10 +92,14 @@ class QueryDataset(Divisible):
         """The judgements of all queries, if there are any."""
         return None if self._judgements is None else self._judgements.qrels
 
-    def __iter__(self) -> Iterator[QuerySample]:
-        items = islice(self._queries.texts.items(), self.num_queries)
-        return self.within.of(QuerySample(*item) for item in items)
+    def records(self, _: int, /) -> Sequence[tuple[str, str]]:
+        """Return ids and texts."""
+        return list(islice(self._queries.texts.items(), self.num_queries))
+
+    def complete(self, records: Sequence[tuple[str, str]], _: int, /) -> Sequence[QuerySample]:
+        """Make a sample of each."""
+        return [QuerySample(query_id, text) for query_id, text in records]
 
     def __len__(self) -> int:
         total = len(self._queries.texts)
-        return len(self.within.positions(total if self.num_queries is None else min(total, self.num_queries)))
+        return self._count(total if self.num_queries is None else min(total, self.num_queries))

@@ -1,6 +1,6 @@
 """Rankings with their texts, to be re-ranked or learnt from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Literal, get_args
@@ -9,31 +9,35 @@ from lir_data.arguments import check_choice, check_count
 from lir_data.documents import open_documents
 from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
 from lir_data.judgements import find_qrels
-from lir_data.order import Divisible
+from lir_data.order import OrderedDataset
 from lir_data.queries import Queries
-from lir_data.samples import RankSample
+from lir_data.samples import RankSample, RankTargets
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
+from lir_data.sources.external import DOCS, QUERIES, find_external
 from lir_data.sources.names import full_name, is_collection, is_file_name, short_name, shown
 from lir_data.trec import Qrels, Run, read_run
 
-Targets = Literal["relevance", "rank", "score"]
+Targets = Literal["relevance", "subtopic_relevance", "rank", "score"]
 
 
-class RunDataset(Divisible):
+class RunDataset(OrderedDataset[str, RankSample]):
     """The ranked documents of each query, as a `RankSample`; for re-ranking, and for fine-tuning with targets.
 
     ``dataset[i]`` is the ranking of the i-th query of the run.
 
     Args:
-        run_path_or_id: A TREC run (plain or .gz), or an id of ir_datasets that comes with a run (``scoreddocs``).
+        run_path_or_id: A file or dataset that `read_run` reads; an id of ir_datasets that comes with a run
+            (``scoreddocs``), or of a published training set beside it, such as
+            ``msmarco-passage/train/rank-distillm-set-encoder``.
         depth: Documents kept of each ranking, from the top; None for all.
-        sample_size: Documents drawn from those; None for all.
+        sample_size: Documents drawn from those; None for all. Of a ranking that has fewer, all come.
         sampling_strategy: How they are drawn: ``top``; ``random``; ``log_random``, the higher the likelier;
             ``top_and_random``, half of each; ``single_relevant``, one relevant document first, then others that are
             not.
         targets: What a model should learn of each document, larger is better: ``relevance``, by the judgements, 0 where
-            there is none or it is negative; ``rank``, the number of documents for the best, 1 for the last;
+            there is none or it is negative; ``subtopic_relevance``, that for each subtopic of the query, by the ids of
+            the subtopics in ascending order; ``rank``, the number of documents for the best, 1 for the last;
             ``score``, that of the run; None for nothing.
         normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1; equal ones become 0.
         add_docs_not_in_ranking: Whether relevant documents that the ranking lacks are put at its end, with the score of
@@ -41,6 +45,7 @@ class RunDataset(Divisible):
         docs: What the document ids name: an id of ir_datasets, or a file; None for the id of the run or of the queries.
         queries: What the query ids name: an id of ir_datasets, or a file; None for the id of the run.
         qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
+        text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
     """
 
@@ -56,6 +61,7 @@ class RunDataset(Divisible):
         docs: str | None = None,
         queries: str | None = None,
         qrels: str | None = None,
+        text_fields: Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
@@ -69,12 +75,16 @@ class RunDataset(Divisible):
         self.normalize_targets = normalize_targets
         self.add_docs_not_in_ranking = add_docs_not_in_ranking
         self.seed = seed
-        self.epoch = 0
         self.name = short_name(run_path_or_id)
-        self.source = full_name(run_path_or_id)
-        if is_file_name(run_path_or_id):
+        self._external = find_external(run_path_or_id)
+        self.source = full_name(run_path_or_id) if self._external is None else run_path_or_id
+        own = None
+        if self._external is not None:
+            if not self._external.is_run:
+                raise MissingPartError(f"'{run_path_or_id}' holds tuples, not rankings; read it with TupleDataset.")
+            docs, queries = docs or DOCS, queries or QUERIES
+        elif is_file_name(run_path_or_id):
             _ = self._run  # what is wrong with a file shows at once; an id's may have to be downloaded
-            own = None
         else:
             own = run_path_or_id
             catalogue.load_with(own, "scoreddocs")
@@ -84,7 +94,7 @@ class RunDataset(Divisible):
             lacking = "queries" if queries is None else "docs"
             raise ArgumentError(f"RunDataset: '{run_path_or_id}' holds ids; {lacking} must say where the texts are.")
         self._docs_source = docs
-        self._documents = open_documents(docs)
+        self._documents = open_documents(docs, text_fields)
         self._queries = Queries(queries)
         self._judgements = find_qrels(qrels, queries)
         self._check_judgements(run_path_or_id)
@@ -92,7 +102,7 @@ class RunDataset(Divisible):
     def _check_judgements(self, source: str) -> None:
         """Refuse what needs judgements where there are none."""
         for needs, what in (
-            (self.targets == "relevance", "targets is 'relevance'"),
+            (self.targets in ("relevance", "subtopic_relevance"), f"targets is '{self.targets}'"),
             (self.sampling_strategy == "single_relevant", "sampling_strategy is 'single_relevant'"),
             (self.add_docs_not_in_ranking, "add_docs_not_in_ranking is set"),
         ):
@@ -109,12 +119,12 @@ class RunDataset(Divisible):
     @property
     def num_docs(self) -> int:
         """Documents of all rankings together, as they are kept and drawn."""
-        counts = (len(self._scores(query_id)) for query_id in self.within.of(self._query_ids))
+        counts = (len(self._scores(query_id)) for query_id in self.in_order(self.epoch))
         return sum(count if self.sample_size is None else min(count, self.sample_size) for count in counts)
 
     @cached_property
     def _run(self) -> Run:
-        return read_run(self.source)
+        return read_run(self.source if self._external is None else self._external.path())
 
     @cached_property
     def _query_ids(self) -> list[str]:
@@ -133,39 +143,36 @@ class RunDataset(Divisible):
         if unknown := self._documents.missing(wanted):
             raise unknown_ids("document", unknown, self._docs_source, run)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch it is, from 0, so that each draws anew.
+    def records(self, _: int, /) -> Sequence[str]:
+        """Return the queries' ids."""
+        return self._query_ids
 
-        Args:
-            epoch: What is drawn depends on it, on the seed and on the query alone, whichever process draws.
-        """
-        self.epoch = epoch
+    def complete(self, records: Sequence[str], epoch: int, /) -> Sequence[RankSample]:
+        """Draw the documents of each query, and look their texts up."""
+        if unknown := [query_id for query_id in records if query_id not in self._queries.texts]:
+            raise unknown_ids("query", unknown, shown(self._queries.source), f"the run '{shown(self.source)}'")
+        rankings = [(query_id, self._scores(query_id)) for query_id in records]
+        drawn = [self._draw(query_id, list(scores), epoch) for query_id, scores in rankings]
+        texts = self._documents.get_many(doc_id for doc_ids in drawn for doc_id in doc_ids)
+        return [
+            RankSample(
+                query_id,
+                self._queries.texts[query_id],
+                doc_ids,
+                tuple(texts[doc_id] for doc_id in doc_ids),
+                self._targets_of(query_id, doc_ids, scores),
+            )
+            for (query_id, scores), doc_ids in zip(rankings, drawn, strict=True)
+        ]
 
     def __len__(self) -> int:
-        return len(self.within.positions(len(self._run)))
-
-    def __iter__(self) -> Iterator[RankSample]:
-        return (self[item] for item in range(len(self)))
+        return self._count(len(self._run))
 
     def __getitem__(self, item: int) -> RankSample:
-        positions = self.within.positions(len(self._run))
-        if not -len(positions) <= item < len(positions):
-            raise IndexError(f"There is no query at {item}; the run has {len(positions)}.")
-        query_id = self._query_ids[positions[item]]
-        if query_id not in self._queries.texts:
-            raise unknown_ids("query", [query_id], shown(self._queries.source), f"the run '{shown(self.source)}'")
-        scores = self._scores(query_id)
-        doc_ids = list(scores)
-        drawn = self._draw(query_id, doc_ids)
-        chosen = tuple(doc_ids[position] for position in drawn)
-        texts = self._documents.get_many(chosen)
-        return RankSample(
-            query_id,
-            self._queries.texts[query_id],
-            chosen,
-            tuple(texts[doc_id] for doc_id in chosen),
-            self._targets_of(query_id, drawn, scores),
-        )
+        places = self._places(len(self._run), self.epoch)
+        if not -len(places) <= item < len(places):
+            raise IndexError(f"There is no query at {item}; the run has {len(places)}.")
+        return self.complete([self._query_ids[places[item]]], self.epoch)[0]
 
     def _scores(self, query_id: str) -> dict[str, float]:
         """Return the scores that are kept of a ranking, best first."""
@@ -180,29 +187,43 @@ class RunDataset(Divisible):
     def _relevances(self, query_id: str) -> dict[str, int]:
         return (self.qrels or {}).get(query_id, {})
 
-    def _draw(self, query_id: str, doc_ids: Sequence[str]) -> Sequence[int]:
-        """Return the positions of the documents that are drawn."""
+    def _draw(self, query_id: str, doc_ids: Sequence[str], epoch: int) -> tuple[str, ...]:
+        """Return the documents that are drawn."""
         if self.sample_size is None:
-            return range(len(doc_ids))
+            return tuple(doc_ids)
         relevances = self._relevances(query_id)
         relevant = [relevances.get(doc_id, 0) > 0 for doc_id in doc_ids]
-        return sample(self.sampling_strategy, self.sample_size, relevant, generator(self.seed, self.epoch, query_id))
+        random = generator(self.seed, epoch, query_id)
+        return tuple(doc_ids[place] for place in sample(self.sampling_strategy, self.sample_size, relevant, random))
 
-    def _targets_of(
-        self, query_id: str, positions: Sequence[int], scores: dict[str, float]
-    ) -> tuple[float, ...] | None:
-        doc_ids = list(scores)
+    def _targets_of(self, query_id: str, doc_ids: Sequence[str], scores: dict[str, float]) -> RankTargets | None:
         match self.targets:
             case None:
                 return None
+            case "subtopic_relevance":
+                return self._subtopic_relevances(query_id, doc_ids)
             case "relevance":
                 relevances = self._relevances(query_id)
-                targets = [float(max(0, relevances.get(doc_ids[position], 0))) for position in positions]
+                targets = [float(max(0, relevances.get(doc_id, 0))) for doc_id in doc_ids]
             case "rank":
-                targets = [float(len(doc_ids) - position) for position in positions]
+                places = {doc_id: place for place, doc_id in enumerate(scores)}
+                targets = [float(len(scores) - places[doc_id]) for doc_id in doc_ids]
             case "score":
-                targets = [float(scores[doc_ids[position]]) for position in positions]
-        if self.normalize_targets and targets:
-            low, high = min(targets), max(targets)
-            targets = [(target - low) / (high - low) if high > low else 0.0 for target in targets]
-        return tuple(targets)
+                targets = [float(scores[doc_id]) for doc_id in doc_ids]
+        return tuple(_stretched(targets) if self.normalize_targets else targets)
+
+    def _subtopic_relevances(self, query_id: str, doc_ids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+        assert self._judgements is not None
+        # Of a query without judgements one subtopic is known, by which no document is relevant.
+        subtopics = self._judgements.subtopics.get(query_id, {"0": {}})
+        flat = [
+            float(max(0, subtopics[subtopic].get(doc_id, 0))) for doc_id in doc_ids for subtopic in sorted(subtopics)
+        ]
+        flat = _stretched(flat) if self.normalize_targets else flat
+        return tuple(tuple(flat[place : place + len(subtopics)]) for place in range(0, len(flat), len(subtopics)))
+
+
+def _stretched(targets: Sequence[float]) -> list[float]:
+    """Make the lowest target 0 and the highest 1; equal ones become 0."""
+    low, high = min(targets, default=0.0), max(targets, default=0.0)
+    return [(target - low) / (high - low) if high > low else 0.0 for target in targets]

@@ -27,7 +27,9 @@ def train_batch(samples: Sequence[RankSample], model: BiEncoderModel | CrossEnco
                 f"The training data says nothing of what to learn of query '{sample.query_id}'; "
                 "set targets='relevance', 'rank' or 'score' in its RunDataset."
             )
-        targets[row, : len(sample.docs)] = torch.tensor(sample.targets)
+        # Of several subtopics, a document counts for that which it is about most.
+        best = [max(target) if isinstance(target, tuple) else target for target in sample.targets]
+        targets[row, : len(sample.docs)] = torch.tensor(best)
         mask[row, : len(sample.docs)] = True
     docs = [doc for sample in samples for doc in sample.docs]
     keys: dict[str, int] = {}

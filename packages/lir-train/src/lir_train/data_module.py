@@ -1,34 +1,32 @@
 """The data of a training, an indexing, a search or a re-ranking."""
 
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset
+from lir_data import DocDataset, MixedDataset, QueryDataset, RunDataset, TupleDataset
 from lir_train.collate import inference_batch, train_batch
 from lir_train.errors import ArgumentError, WrongStageError
 
-Item = TypeVar("Item")
-
-# Samples that a stream is shuffled among.
-_SHUFFLE_BUFFER = 10_000
 # Documents of a ranking, where the run does not say.
 _USUAL_DEPTH = 100
 
 
 class BatchStream(IterableDataset[Any]):
-    """Batches in an order that does not depend on the number of workers: each makes every n-th of them."""
+    """Batches in an order that does not depend on the number of workers: each makes every n-th of them.
 
-    def __init__(
-        self, samples: Callable[[int], Iterable[Any]], size: int, collate: Callable[[Sequence[Any]], Any]
-    ) -> None:
+    Args:
+        dataset: What gives the samples, and their order.
+        size: Samples a batch.
+        collate: Makes a batch of them.
+    """
+
+    def __init__(self, dataset: Any, size: int, collate: Callable[[Sequence[Any]], Any]) -> None:
         super().__init__()
-        self.samples = samples
+        self.dataset = dataset
         self.size = size
         self.collate = collate
         self.epoch = 0
@@ -36,43 +34,8 @@ class BatchStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for place, samples in enumerate(_windows(self.samples(self.epoch), self.size)):
-            if place % workers == number:
-                yield self.collate(samples)
-
-
-def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while window := list(islice(iterator, size)):
-        yield window
-
-
-def _shuffled(dataset: Any, epoch: int, seed: int) -> Iterator[Any]:
-    """Yield a dataset's samples in an order that seed and epoch decide."""
-    order = random.Random(f"{seed}-{epoch}")  # noqa: S311
-    if hasattr(dataset, "set_epoch"):
-        dataset.set_epoch(epoch)
-    if hasattr(dataset, "__getitem__"):
-        places = list(range(len(dataset)))
-        order.shuffle(places)
-        yield from (dataset[place] for place in places)
-        return
-    buffer: list[Any] = []
-    for sample in dataset:
-        if len(buffer) < _SHUFFLE_BUFFER:
-            buffer.append(sample)
-            continue
-        place = order.randrange(_SHUFFLE_BUFFER)
-        yield buffer[place]
-        buffer[place] = sample
-    order.shuffle(buffer)
-    yield from buffer
-
-
-def _in_order(dataset: Any, epoch: int) -> Iterable[Any]:
-    if hasattr(dataset, "set_epoch"):
-        dataset.set_epoch(epoch)
-    return dataset
+        self.dataset.set_epoch(self.epoch)
+        return map(self.collate, self.dataset.windows(self.size, number, workers))
 
 
 class LightningIRDataModule(LightningDataModule):
@@ -80,7 +43,7 @@ class LightningIRDataModule(LightningDataModule):
 
     Args:
         module: Not needed; taken for the sake of code written for the paper's framework.
-        train_dataset: Tuples or rankings to learn from.
+        train_dataset: Tuples or rankings to learn from, or several of them mixed.
         train_batch_size: Queries a training batch.
         shuffle_train: Whether the training data is shuffled anew each epoch.
         inference_datasets: Documents to index, queries to search with, rankings to re-rank; during training, rankings
@@ -94,7 +57,7 @@ class LightningIRDataModule(LightningDataModule):
     def __init__(
         self,
         module: Any = None,
-        train_dataset: RunDataset | TupleDataset | None = None,
+        train_dataset: RunDataset | TupleDataset | MixedDataset | None = None,
         train_batch_size: int = 8,
         shuffle_train: bool = True,
         inference_datasets: list[RunDataset | DocDataset | QueryDataset | TupleDataset] | None = None,
@@ -148,9 +111,10 @@ class LightningIRDataModule(LightningDataModule):
         """Return the loader of training batches."""
         if self.train_dataset is None:
             raise WrongStageError("There is no train_dataset to fit to.")
-        dataset = self._shard(self.train_dataset)
-        samples = partial(_shuffled, dataset, seed=self.seed) if self.shuffle_train else partial(_in_order, dataset)
-        self._train_stream = BatchStream(samples, self.train_batch_size, partial(train_batch, model=self._model))
+        dataset = self.train_dataset.shuffle(self.seed) if self.shuffle_train else self.train_dataset
+        # Ranks divide what is shuffled: their k-th batches are together the k-th of one process with the whole batch.
+        collate = partial(train_batch, model=self._model)
+        self._train_stream = BatchStream(self._shard(dataset), self.train_batch_size, collate)
         return self._loader(self._train_stream)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
@@ -188,7 +152,7 @@ class LightningIRDataModule(LightningDataModule):
         if isinstance(dataset, RunDataset):
             size = max(1, size // (dataset.sample_size or dataset.depth or _USUAL_DEPTH))
         collate = partial(inference_batch, dataset=dataset, model=self._model)
-        return self._loader(BatchStream(partial(_in_order, shard), size, collate))
+        return self._loader(BatchStream(shard, size, collate))
 
     def _loader(self, stream: BatchStream) -> DataLoader[Any]:
         return DataLoader(stream, batch_size=None, num_workers=self.num_workers)
