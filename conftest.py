@@ -17,11 +17,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # ir_datasets reads this once, when it is first imported.
 os.environ["IR_DATASETS_HOME"] = tempfile.mkdtemp(prefix="lir-tests-")
+# So does datasets.
+os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="lir-tests-")
 
 
 def pytest_unconfigure() -> None:
-    """Remove what ir_datasets was given."""
-    shutil.rmtree(os.environ["IR_DATASETS_HOME"], ignore_errors=True)
+    """Remove what ir_datasets and datasets were given."""
+    for folder in ("IR_DATASETS_HOME", "HF_DATASETS_CACHE"):
+        shutil.rmtree(os.environ[folder], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

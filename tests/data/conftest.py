@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +28,15 @@ def collection(tmp_path: Path) -> Path:
     (tmp_path / "qrels.txt").write_text("q1 0 d1 2\nq1 0 d2 -1\nq2 0 d2 1\nq2 0 d4 1\n", encoding="utf-8")
     (tmp_path / "run.trec").write_text("q1 Q0 d2 1 0.5 x\nq1 Q0 d1 2 0.25 x\nq2 Q0 d1 1 3 x\n", encoding="utf-8")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def write_parquet() -> Callable[[Path, Sequence[Mapping[str, Any]]], None]:
+    """What writes rows as parquet; skips where pyarrow, which is optional, is not installed."""
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    from pyarrow import parquet
+
+    def write(path: Path, rows: Sequence[Mapping[str, Any]], **options: Any) -> None:
+        parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path, **options)
+
+    return write

@@ -165,7 +165,10 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SourceNotFoundError, match="is a folder; a file is needed"):
+    with pytest.raises(
+        SourceNotFoundError,
+        match=r"is a folder, but no BEIR folder: there is neither a corpus\.jsonl nor a queries\.jsonl",
+    ):
         DocDataset(str(tmp_path))
 
 

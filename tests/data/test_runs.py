@@ -39,6 +39,10 @@ def test_a_ranking_comes_with_its_texts(collection: Path) -> None:
     assert run_dataset(collection)[0] == RankSample("q1", "capital", ("d2", "d1"), docs)
 
 
+def test_a_dataset_prints_its_name(collection: Path) -> None:
+    assert repr(run_dataset(collection).shard(2, 0)) == "RunDataset('run')"
+
+
 def test_every_query_of_the_run_is_a_ranking(collection: Path) -> None:
     dataset = run_dataset(collection)
     assert ([sample.query_id for sample in dataset], len(dataset), dataset[-1].query_id) == (["q1", "q2"], 2, "q2")
@@ -85,6 +89,44 @@ def test_targets_are_larger_for_the_better(
 
 def test_equal_targets_are_normalized_to_zero(collection: Path) -> None:
     assert run_dataset(collection, targets="score", normalize_targets=True)[1].targets == (0.0,)
+
+
+@pytest.mark.parametrize(
+    ("normalize", "expected"),
+    [
+        (False, [((0.0, 0.0, 1.0), (4.0, 2.0, 0.0)), ((0.0,),)]),
+        (True, [((0.0, 0.0, 0.25), (1.0, 0.5, 0.0)), ((0.0,),)]),
+    ],
+)
+def test_each_subtopic_has_a_target_in_the_order_of_their_ids(
+    collection: Path, normalize: bool, expected: list[tuple[tuple[float, ...], ...]]
+) -> None:
+    (collection / "qrels.txt").write_text("q1 c d2 1\nq1 b d1 2\nq1 a d1 4\nq1 a d2 -1\nq1 b d4 1\n")
+    dataset = run_dataset(collection, targets="subtopic_relevance", normalize_targets=normalize)
+    assert [sample.targets for sample in dataset] == expected
+
+
+def test_a_ranking_with_fewer_documents_than_are_drawn_comes_whole(collection: Path) -> None:
+    for strategy in ("top", "random", "log_random", "top_and_random", "single_relevant"):
+        dataset = run_dataset(collection, sample_size=5, sampling_strategy=strategy, targets="score")
+        samples = {sample.query_id: dict(zip(sample.doc_ids, sample.targets, strict=True)) for sample in dataset}
+        assert samples == {"q1": {"d2": 0.5, "d1": 0.25}, "q2": {"d1": 3.0}}
+
+
+def test_fields_of_documents_can_be_chosen(collection: Path) -> None:
+    (collection / "docs.jsonl").write_text(
+        '{"id": "d1", "title": "A", "text": "x"}\n{"id": "d2", "title": "B", "text": "y"}\n'
+    )
+    assert run_dataset(collection, text_fields=["title"])[0].docs == ("B", "A")
+
+
+def test_samples_of_a_shuffled_run_are_those_of_its_iteration(long_run: Path) -> None:
+    (long_run / "queries.tsv").write_text("".join(f"q{n}\tquery\n" for n in range(9)))
+    (long_run / "run.trec").write_text("".join(f"q{n} Q0 d{n:02} 1 1 x\n" for n in range(9)))
+    dataset = run_dataset(long_run).shuffle(4).skip(2)
+    dataset.set_epoch(1)
+    assert [dataset[place] for place in range(len(dataset))] == list(dataset)
+    assert [sample.query_id for sample in dataset] != [f"q{n}" for n in range(2, 9)]
 
 
 def test_relevant_documents_can_be_added_with_the_last_score(collection: Path) -> None:
@@ -157,8 +199,8 @@ def test_unknown_queries_are_named(collection: Path, look_up) -> None:
         ({"sampling_strategy": "tops"}, "sampling_strategy is 'tops'; it must be one of 'top', .* Did you mean 'top'"),
         ({"targets": "relevanc"}, "targets is 'relevanc'; it must be one of .* Did you mean 'relevance'"),
         (
-            {"targets": "subtopic_relevance"},
-            "'subtopic_relevance'; it must be one of 'relevance', 'rank', 'score', None",
+            {"targets": "subtopic"},
+            "'subtopic'; it must be one of 'relevance', 'subtopic_relevance', 'rank', 'score', None",
         ),
         ({"depth": 0}, "depth is 0; it must be at least 1"),
         ({"sample_size": -2}, "sample_size is -2; it must be at least 1"),
@@ -176,6 +218,7 @@ def test_a_wrong_argument_is_a_sentence(collection: Path, options: dict[str, obj
     ("options", "message"),
     [
         ({"targets": "relevance"}, "targets is 'relevance', but there are no judgements"),
+        ({"targets": "subtopic_relevance"}, "targets is 'subtopic_relevance', but there are no judgements"),
         (
             {"sampling_strategy": "single_relevant"},
             "sampling_strategy is 'single_relevant', but there are no judgements",

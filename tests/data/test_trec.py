@@ -1,33 +1,39 @@
 """Runs and judgements: read, and written whole or not at all."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lir_data import read_qrels, read_run, write_qrels, write_run
+from lir_data import read_qrels, read_run, read_subtopic_qrels, write_qrels, write_run
 from lir_data.errors import (
     ArgumentError,
     EmptySourceError,
     LirDataError,
     MalformedLineError,
+    MissingPartError,
     OutputExistsError,
     SourceNotFoundError,
     UnwritableOutputError,
 )
+from lir_data.writing import write_lines
 
 IDS = st.text(min_size=1, max_size=6).filter(lambda text: text.split() == [text] and not text.startswith("\ufeff"))
 SCORES = st.floats(width=32, allow_nan=False)
 RUNS = st.dictionaries(IDS, st.dictionaries(IDS, SCORES, min_size=1, max_size=5), min_size=1, max_size=4)
 
 
-@given(RUNS, st.sampled_from(["r.trec", "r.trec.gz"]))
+@settings(deadline=None)  # the first import of pyarrow takes seconds
+@given(RUNS, st.sampled_from(["r.trec", "r.trec.gz", "r.trec.zst", "r.jsonl", "r.jsonl.gz", "r.parquet"]))
 def test_a_run_that_is_written_reads_the_same(
     tmp_path_factory: pytest.TempPathFactory, run: dict[str, dict[str, float]], name: str
 ) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="pyarrow is an extra")
     path = tmp_path_factory.mktemp("runs") / name
     write_run(path, run)
     again = {query: {doc: np.float32(score) for doc, score in docs.items()} for query, docs in read_run(path).items()}
@@ -70,10 +76,138 @@ def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "mine" / "run.trec").exists()
 
 
-def test_judgements_that_are_written_read_the_same(tmp_path: Path) -> None:
-    qrels = {"q": {"a": 2, "b": -1}, "r": {"a": 0}}
-    write_qrels(tmp_path / "qrels.txt.gz", qrels)
-    assert read_qrels(tmp_path / "qrels.txt.gz") == qrels
+JUDGED = st.dictionaries(IDS, st.integers(-(2**62), 2**62), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(IDS, JUDGED, min_size=1, max_size=4),
+    st.sampled_from(["qrels.txt", "qrels.txt.gz", "qrels.txt.zst", "qrels.jsonl", "qrels.parquet"]),
+)
+def test_judgements_that_are_written_read_the_same(
+    tmp_path_factory: pytest.TempPathFactory, qrels: dict[str, dict[str, int]], name: str
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    path = tmp_path_factory.mktemp("qrels") / name
+    write_qrels(path, qrels)
+    assert read_qrels(path) == qrels
+
+
+def test_a_row_of_json_names_its_values(tmp_path: Path) -> None:
+    write_run(tmp_path / "run.jsonl", {"q": {"b c": 0.1, "ä": 0.5}}, tag="mine")
+    write_qrels(tmp_path / "qrels.jsonl", {"q": {"b c": 1}})
+    assert [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()] == [
+        {"query_id": "q", "doc_id": "ä", "rank": 1, "score": 0.5, "tag": "mine"},
+        {"query_id": "q", "doc_id": "b c", "rank": 2, "score": 0.1, "tag": "mine"},
+    ]
+    assert (tmp_path / "qrels.jsonl").read_text() == '{"query_id": "q", "doc_id": "b c", "relevance": 1}\n'
+
+
+def test_a_run_of_parquet_has_typed_columns(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    write_run(tmp_path / "run.parquet", {"q": {"b": 0.25, "a": 0.5}})
+    table = parquet.read_table(tmp_path / "run.parquet")
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "query_id": "string",
+        "doc_id": "string",
+        "rank": "int32",
+        "score": "float",
+    }
+    assert table.to_pylist()[1] == {"query_id": "q", "doc_id": "b", "rank": 2, "score": 0.25}
+
+
+@pytest.mark.parametrize("name", ["run.jsonl.zst", "run.parquet"])
+def test_the_same_run_gives_the_same_table(tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    for prefix in ("a", "b"):
+        write_run(tmp_path / f"{prefix}-{name}", {"q": {"a": 1.0}})
+    assert (tmp_path / f"a-{name}").read_bytes() == (tmp_path / f"b-{name}").read_bytes()
+
+
+def test_rows_of_other_tools_are_a_run(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").write_text('{"query-id": 1, "corpus-id": 2, "score": 3}\n')
+    assert read_run(tmp_path / "run.jsonl") == {"1": {"2": 3.0}}
+
+
+def test_the_relevance_of_a_table_may_be_a_whole_float(tmp_path: Path) -> None:
+    (tmp_path / "qrels.jsonl").write_text('{"query-id": "q", "corpus-id": "d", "score": 2.0}\n')
+    assert read_qrels(tmp_path / "qrels.jsonl") == {"q": {"d": 2}}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_the_header_of_beir_is_known(tmp_path: Path, suffix: str) -> None:
+    lines = ["query-id\tcorpus-id\tscore", "q 1\td 1\t2", "q 1\td 2\t0"]
+    write_lines(tmp_path / f"test.tsv{suffix}", lines, overwrite=False)
+    assert read_qrels(tmp_path / f"test.tsv{suffix}") == {"q 1": {"d 1": 2, "d 2": 0}}
+
+
+def test_a_pair_that_is_judged_more_than_once_is_as_relevant_as_its_best(tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_text("q 1 d 0\nq 2 d 3\nq 3 d 1\n")
+    assert read_qrels(tmp_path / "qrels.txt") == {"q": {"d": 3}}
+
+
+def test_judgements_of_subtopics_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_text("q 1 d 0\nq 2 d 3\nq 2 e 1\nq 2 d 1\nr 0 d 1\n")
+    assert read_subtopic_qrels(tmp_path / "qrels.txt") == {
+        "q": {"1": {"d": 0}, "2": {"d": 3, "e": 1}},
+        "r": {"0": {"d": 1}},
+    }
+
+
+def test_rows_name_subtopics(tmp_path: Path) -> None:
+    (tmp_path / "qrels.jsonl").write_text('{"query_id": "q", "subtopic_id": 2, "doc_id": "d", "relevance": 1}\n')
+    assert read_subtopic_qrels(tmp_path / "qrels.jsonl") == {"q": {"2": {"d": 1}}}
+
+
+def test_judgements_without_subtopics_are_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "qrels.jsonl").write_text('{"query_id": "q", "doc_id": "d", "relevance": 1}\n')
+    with pytest.raises(
+        MissingPartError, match=r"qrels\.jsonl': the judgement of 'd' for the query 'q' does not say of"
+    ):
+        read_subtopic_qrels(tmp_path / "qrels.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"query_id": "q", "doc_id": "d", "score": "n/a"}', r'line 2: the score "n/a" is not a number'),
+        ('{"query_id": "q", "doc_id": "d", "score": true}', r"line 2: the score true is not a number"),
+        ('{"query_id": "q", "doc_id": "d", "score": NaN}', "line 2: the score is NaN, which has no rank"),
+        (
+            '{"query_id": "q", "score": 1}',
+            "line 2: there is no 'doc_id' or 'corpus-id' among the keys 'query_id', 'score'",
+        ),
+        ('{"query_id": "q", "doc_id": "a", "score": 1}', "line 2: the document 'a' occurs twice for the query 'q'"),
+    ],
+)
+def test_a_row_that_is_no_line_of_a_run_is_named(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "run.jsonl").write_text(f'{{"query_id": "q", "doc_id": "a", "score": 1}}\n{row}\n')
+    with pytest.raises(MalformedLineError, match=rf"run\.jsonl, {message}"):
+        read_run(tmp_path / "run.jsonl")
+
+
+@pytest.mark.parametrize("relevance", ["0.5", "true", '"1"', "null"])
+def test_a_row_whose_relevance_is_no_whole_number_is_named(tmp_path: Path, relevance: str) -> None:
+    (tmp_path / "qrels.jsonl").write_text(f'{{"query_id": "q", "doc_id": "d", "relevance": {relevance}}}\n')
+    with pytest.raises(MalformedLineError, match=rf"line 1: the relevance {relevance} is not a whole number"):
+        read_qrels(tmp_path / "qrels.jsonl")
+
+
+def test_an_empty_id_cannot_stand_in_a_table(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="An id is empty; a row of a run or of judgements names a query and a doc"):
+        write_run(tmp_path / "run.jsonl", {"q": {"": 1.0}})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_parquet_cannot_hold_is_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    with pytest.raises(ArgumentError, match=r"'\\ud800' cannot stand in a parquet file: it is not Unicode"):
+        write_run(tmp_path / "run.parquet", {"q": {"\ud800": 1.0}})
+    with pytest.raises(ArgumentError, match=r"run\.parquet\.gz' would be packed twice"):
+        write_run(tmp_path / "run.parquet.gz", {"q": {"d": 1.0}})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a b", "", "a\u00a0b", "\ufeffa", "\ud800"])
@@ -132,11 +266,15 @@ def test_a_run_that_cannot_be_read_is_a_sentence(
     ("text", "error", "message"),
     [
         ("q 0 d yes\n", MalformedLineError, "line 1: the relevance 'yes' is not a whole number"),
+        ("q\td\t1\n", MalformedLineError, "line 1: there are 3 columns. Judgements have four columns"),
+        ("query-id\tcorpus-id\tscore\n", EmptySourceError, r"The judgements '.*qrels\.txt' are empty\."),
         (
-            "query-id\tcorpus-id\tscore\n",
+            "query-id\tcorpus-id\tscore\nq\td\n",
             MalformedLineError,
-            "line 1: there are 3 columns. Judgements have four columns",
+            "line 2: there are 2 columns. Below the header of BEIR a line is query, tab, document, tab, relevance",
         ),
+        ("query-id\tcorpus-id\tscore\nq\t\t1\n", MalformedLineError, "line 2: an id is empty"),
+        ("query-id\tcorpus-id\tscore\nq\td\t0.5\n", MalformedLineError, r"line 2: the relevance '0\.5' is not a whole"),
         ("", EmptySourceError, r"The judgements '.*qrels\.txt' are empty\."),
     ],
 )

@@ -1,6 +1,9 @@
 """Training tuples of judgements and of local files."""
 
+import gc
 import gzip
+import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,56 @@ def test_shards_hold_every_tuple_once(collection: Path) -> None:
     assert {sample.doc_ids for index in range(2) for sample in whole.shard(2, index)} == {("d1",), ("d2",), ("d4",)}
 
 
+def peak_memory(dataset: TupleDataset) -> int:
+    """Return the bytes that reading needs at most."""
+    gc.collect()
+    tracemalloc.start()
+    for _ in dataset:
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(("holds_ids", "shuffled"), [(False, False), (False, True), (True, False)])
+def test_a_larger_file_needs_no_more_memory(tmp_path: Path, holds_ids: bool, shuffled: bool) -> None:
+    long = "x" * 50_000  # so that few lines are more than what any reader buffers
+    (tmp_path / "docs.tsv").write_text("".join(f"{long}{number}\ttext\n" for number in range(9)))
+    (tmp_path / "queries.tsv").write_text("q\tquery\n")
+    places = {"docs": str(tmp_path / "docs.tsv"), "queries": str(tmp_path / "queries.tsv")} if holds_ids else {}
+    peaks = []
+    for count in (12, 240):
+        lines = "".join(f"q\t{long}{number % 9}\t{long}{number % 7}\n" for number in range(count))
+        (tmp_path / "triples.tsv").write_text(lines)
+        dataset = TupleDataset(str(tmp_path / "triples.tsv"), **places)
+        dataset.together = min(dataset.together, 5)
+        next(iter(dataset))  # the places of the documents are found once
+        peaks.append(peak_memory(dataset.shuffle(buffer_size=5) if shuffled else dataset))
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_documents_are_looked_up_a_window_at_a_time(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (collection / "triples.tsv").write_text("q2\td2\td1\n" * 1100)
+    dataset = by_id(collection, "triples.tsv")
+    asked: list[int] = []
+    look_up = dataset._documents.get_many
+
+    def counted(doc_ids: Iterable[str]) -> dict[str, str]:
+        doc_ids = list(doc_ids)
+        asked.append(len(doc_ids))
+        return look_up(doc_ids)
+
+    monkeypatch.setattr(dataset._documents, "get_many", counted)
+    samples = iter(dataset)
+    next(samples)
+    assert asked == [2 * 512]
+    list(samples)
+    assert asked == [2 * 512, 2 * 512, 2 * 76]
+    asked.clear()
+    list(dataset.windows(100, start=10, step=20))
+    assert asked == [2 * 100]
+
+
 def test_a_dataset_can_be_read_again(collection: Path) -> None:
     dataset = by_id(collection, "qrels.txt")
     assert list(dataset) == list(dataset)
@@ -90,13 +143,22 @@ def test_an_unknown_document_is_named(collection: Path) -> None:
     ("name", "text", "message"),
     [
         ("t.tsv", "query\n", r"t\.tsv, line 1: there is no tab. A tuple is query, tab, relevant document"),
-        ("t.jsonl", '{"query": "a"}\n', r'line 1: a tuple is \{"query": "…", "docs": \["…", "…"\]\}\.'),
-        ("t.jsonl", '{"query": "a", "docs": []}\n', "line 1: a tuple is"),
         (
             "t.jsonl",
-            '{"query_id": "a", "doc_ids": ["b"]}\n',
-            "Ids need docs and queries, which say where the texts are",
+            '{"query": "a"}\n',
+            r"line 1: the keys 'query' are no form of training data. The forms are: \{\"query_id\": …, \"doc_ids\".*<TAB>",
         ),
+        ("t.jsonl", '{"query": "a", "docs": []}\n', "line 1: there is no document in the docs"),
+        ("t.jsonl", '{"query": "a", "docs": "b"}\n', 'line 1: the docs is "b"; it must be a list'),
+        (
+            "t.jsonl",
+            '{"query": null, "docs": ["b"]}\n',
+            "line 1: the query is null; it must be a text or a whole number",
+        ),
+        ("t.jsonl", '{"query": "a", "docs": [1.5]}\n', "line 1: the item of docs is 1.5; it must be a text or a whole"),
+        ("t.jsonl", "3\n", "line 1: this is JSON, but neither an object nor an array with items: 3"),
+        ("t.jsonl", "[]\n", "line 1: this is JSON, but neither an object nor an array with items"),
+        ("t.jsonl", "{\n", "line 1: this is not JSON"),
         ("t.jsonl", '{"query": "a", "docs": ["b"], "scores": [1, 2]}\n', "must be a list of 1 numbers"),
     ],
 )
@@ -108,9 +170,7 @@ def test_a_malformed_first_line_shows_at_once(tmp_path: Path, name: str, text: s
 
 def test_scores_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"query": "a", "docs": ["b", "c"]}\n')
-    with pytest.raises(
-        MalformedLineError, match="line 1: the scores must be a list of 2 numbers, one for each document"
-    ):
+    with pytest.raises(MalformedLineError, match="line 1: there is no score of each document; use targets='order'"):
         TupleDataset(str(tmp_path / "t.jsonl"), targets="score")
 
 
@@ -119,13 +179,14 @@ def test_scores_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
     [
         ("qrels.txt", {}, "holds ids: docs and queries must say where the texts are"),
         ("qrels.txt", {"docs": "docs.tsv"}, "give docs and queries .* or neither"),
-        ("qrels.txt", {"targets": "score"}, "has no scores; only jsonl files have. Use targets='order'"),
+        ("qrels.txt", {"targets": "score"}, "'qrels.txt' has no scores; use 'order'"),
         (
             "qrels.txt",
             {"targets": "scores"},
             "targets is 'scores'; it must be one of 'order', 'score'. Did you mean 'score'",
         ),
         ("qrels.txt", {"num_docs": 0}, "num_docs is 0; it must be at least 1"),
+        ("qrels.txt", {"seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )
 def test_a_wrong_argument_is_a_sentence(

@@ -27,17 +27,27 @@ config = click.option(
     "configs",
     multiple=True,
     metavar="FILE",
-    help="YAML with the keys trainer, model, data; several are merged in order. A flag wins over a file, and any key "
+    help="YAML with the keys trainer, model, data, datasets; several are merged in order. A flag wins over a file, and any key "
     "can be overridden: --trainer.max_steps 100.",
 )
 model = click.option("--model", metavar="MODEL", help="A folder, an id of the Hugging Face hub, or package:NAME.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there.")
-docs = click.option("--docs", metavar="SOURCE", help="Documents: an id of ir_datasets, or a file (jsonl, tsv; .gz).")
+docs = click.option(
+    "--docs",
+    metavar="SOURCE",
+    help="Documents: an id of ir_datasets, a file (jsonl, tsv, parquet; .gz, .zst), a BEIR folder, or hf:NAME.",
+)
 queries = click.option(
-    "--queries", metavar="SOURCE", help="Queries: an id of ir_datasets, or a file (tsv, jsonl; .gz)."
+    "--queries",
+    metavar="SOURCE",
+    help="Queries: an id of ir_datasets, a file (tsv, jsonl, parquet; .gz, .zst), a BEIR folder, or hf:NAME.",
 )
 evaluation = together(
-    click.option("--qrels", metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file."),
+    click.option(
+        "--qrels",
+        metavar="SOURCE",
+        help="Judgements: an id of ir_datasets, a file (TREC, tsv of BEIR, jsonl, parquet), a BEIR folder, or hf:NAME.",
+    ),
     click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10."),
 )
 work = together(

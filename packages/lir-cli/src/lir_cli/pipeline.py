@@ -9,7 +9,7 @@ from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
 from lir_cli.output import quiet_libraries
 from lir_cli.progress import ProgressCallback
-from lir_cli.settings import Mapped, check_arguments, resolve_classes, short_name
+from lir_cli.settings import Mapped, check_arguments, register_datasets, resolve_classes, short_name
 from lir_models import detect
 from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer, TextModule
 
@@ -28,7 +28,8 @@ class Pipeline:
         for key in ("model", "data"):
             if key not in settings:
                 raise SettingsError(f"The configuration has no '{key}'.")
-        settings = {key: resolve_classes(value, key) for key, value in settings.items()}
+        register_datasets(settings)
+        settings = {key: resolve_classes(value, key) for key, value in settings.items() if key != "datasets"}
         trainer = _trainer_settings(settings.get("trainer") or {}, stage)
         self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule, TextModule))
         self._optimizer = self._scheduler = None

@@ -12,7 +12,10 @@ from lir_cli.errors import SettingsError, did_you_mean
 
 Mapped = dict[str, Any]
 
-KEYS = ("trainer", "model", "data", "optimizer", "lr_scheduler", "seed_everything")
+KEYS = ("trainer", "model", "data", "optimizer", "lr_scheduler", "seed_everything", "datasets")
+
+# What a dataset can be registered with.
+_PARTS = ("docs", "queries", "qrels", "scoreddocs", "docpairs")
 
 # Where a class is looked for by its short name.
 _MODULES = (
@@ -68,7 +71,34 @@ def _spelled_out(key: str, value: Any) -> Any:
         return {"class_path": "LightningIRDataModule", "init_args": value}
     if not isinstance(value, dict):
         raise SettingsError(f"{key}: {value!r} has no keys and values.")
+    if key == "datasets":
+        _check_datasets(value)
     return value
+
+
+def _check_datasets(datasets: Mapping[Any, Any]) -> None:
+    """Refuse what is no mapping from ids to the sources of their parts."""
+    for dataset_id, sources in datasets.items():
+        path = f"datasets.{dataset_id}"
+        if not isinstance(sources, dict):
+            raise SettingsError(f"{path} is {sources!r}; it must have keys of {', '.join(_PARTS)}.")
+        for part, source in sources.items():
+            if part not in _PARTS:
+                raise SettingsError(
+                    f"{path}: there is no key '{part}'; there are {', '.join(_PARTS)}.{did_you_mean(part, _PARTS)}"
+                )
+            if not isinstance(source, str):
+                raise SettingsError(
+                    f"{path}.{part} is {source!r}; it must be a file, a folder or an id of ir_datasets."
+                )
+
+
+def register_datasets(settings: Mapping[str, Any]) -> None:
+    """Make the files below ``datasets`` ids of ir_datasets."""
+    from lir_data import register_dataset
+
+    for dataset_id, sources in (settings.get("datasets") or {}).items():
+        register_dataset(str(dataset_id), **sources)
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -103,10 +133,18 @@ def apply_overrides(settings: Mapped, arguments: Sequence[str], flags: Sequence[
             if not words:
                 raise SettingsError(f"The option '{word}' has no value.")
             value = words.pop(0)
-        keys = path.split(".")
+        keys = _keys(path)
         _set(settings, keys, _plain(path, value), path)
         settings[keys[0]] = _spelled_out(keys[0], settings[keys[0]])
     return settings
+
+
+def _keys(path: str) -> list[str]:
+    """Split a dotted key; the id of a dataset may have dots itself."""
+    first, *others = path.split(".")
+    if first == "datasets" and len(others) > 2:
+        others = [".".join(others[:-1]), others[-1]]
+    return [first, *others]
 
 
 def _plain(path: str, text: str) -> Any:

@@ -12,9 +12,10 @@ from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
 from lir_data.mixing import MixedDataset, mix
 from lir_data.queries import QueryDataset, open_queries
+from lir_data.register import register_dataset
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
-from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
+from lir_data.trec import Qrels, Run, SubtopicQrels, read_qrels, read_run, read_subtopic_qrels, write_qrels, write_run
 from lir_data.tuples import TupleDataset
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RankSample",
     "Run",
     "RunDataset",
+    "SubtopicQrels",
     "TupleDataset",
     "evaluate",
     "mix",
@@ -37,7 +39,9 @@ __all__ = [
     "parse_measures",
     "read_qrels",
     "read_run",
+    "read_subtopic_qrels",
     "reciprocal_rank_fusion",
+    "register_dataset",
     "weighted_fusion",
     "write_qrels",
     "write_run",

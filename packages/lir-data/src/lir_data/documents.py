@@ -7,8 +7,10 @@ from typing import Protocol
 from lir_data.arguments import check_count
 from lir_data.order import OrderedDataset
 from lir_data.samples import DocSample
-from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments
-from lir_data.sources.names import existing, full_name, is_file_name, short_name
+from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments, HuggingFaceDocuments
+from lir_data.sources.hugging_face import HuggingFaceName
+from lir_data.sources.names import full_name, is_file_name, short_name
+from lir_data.sources.rows import find_table
 
 
 class Documents(Protocol):
@@ -34,23 +36,29 @@ class Documents(Protocol):
 def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Documents:
     """Open a collection.
 
-    Nothing is read but a file's first line. The first look-up by id reads the whole: ir_datasets builds its store, of a
-    file the place of each document is kept (a .gz file is unpacked for that, into a temporary file).
+    Nothing is read but a first line or row. The first look-up by id reads the whole: ir_datasets builds its store, a
+    dataset of Hugging Face goes to its cache, of a file the place of each document is kept (the texts of a parquet or
+    packed file go for that into a temporary file).
 
     Args:
-        source: An id of ir_datasets, or a file: tsv (``doc_id<TAB>text``) or jsonl (``doc_id``, ``_id`` or ``id``;
-            ``text`` or ``contents``; ``title``, where there is one), plain or .gz.
+        source: An id of ir_datasets; a BEIR folder; a dataset of Hugging Face (``hf:NAME?config=…&split=…``); or a file: tsv
+            (``doc_id<TAB>text``), or jsonl or parquet (``doc_id``, ``_id`` or ``id``; ``text`` or ``contents``;
+            ``title``, where there is one). tsv and jsonl may be packed (.gz, .zst).
         text_fields: Fields to join by spaces; None for ir_datasets' default text, or title and text of a file.
 
     Raises:
         SourceNotFoundError: If there is no such dataset or file.
         MissingPartError: If the dataset has no documents.
         EmptySourceError: If the file has none.
+        UnreadableSourceError: If a file is damaged, or needs an extra of lir-data that is not installed.
         ArgumentError: If a field is not among those of the dataset.
         MalformedLineError: If a line cannot be read.
     """
     if is_file_name(source):
-        return FileDocuments(existing(source), text_fields)
+        table = find_table(source, "docs")
+        if isinstance(table, HuggingFaceName):
+            return HuggingFaceDocuments(table, text_fields)
+        return FileDocuments(table, text_fields)
     return CatalogueDocuments(source, text_fields)
 
 

@@ -3,15 +3,16 @@
 from functools import cached_property
 
 from lir_data.sources import catalogue
+from lir_data.sources.beir import has_qrels
 from lir_data.sources.names import full_name, is_file_name
-from lir_data.trec import Qrels, read_qrels
+from lir_data.trec import Qrels, SubtopicQrels, read_qrels, read_subtopic_qrels
 
 
 class Judgements:
     """The judgements of a source, read when they are needed; those of a file at once, so that its mistakes show early.
 
     Args:
-        source: An id of ir_datasets, or a TREC file.
+        source: An id of ir_datasets, or a file (see `read_qrels`).
     """
 
     def __init__(self, source: str) -> None:
@@ -26,11 +27,15 @@ class Judgements:
         """The relevance by document by query."""
         return read_qrels(self.source)
 
+    @cached_property
+    def subtopics(self) -> SubtopicQrels:
+        """The relevance by document by subtopic by query."""
+        return read_subtopic_qrels(self.source)
+
 
 def find_qrels(named: str | None, queries: str) -> Judgements | None:
-    """Return the judgements that are named, or else those that come with the id of the queries, if there are any."""
+    """Return the judgements that are named, or else those that come with the id or folder of the queries, if any do."""
     if named is not None:
         return Judgements(named)
-    if not is_file_name(queries) and catalogue.has(catalogue.load(queries), "qrels"):
-        return Judgements(queries)
-    return None
+    own = has_qrels(queries) if is_file_name(queries) else catalogue.has(catalogue.load(queries), "qrels")
+    return Judgements(queries) if own else None

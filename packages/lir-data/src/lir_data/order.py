@@ -159,6 +159,9 @@ class OrderedDataset(ABC, Generic[Record, Sample]):
         for window in self._windows(self.together, 0, 1):
             yield from window
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({getattr(self, 'name', '')!r})"
+
     def in_order(self, epoch: int) -> Iterator[Record]:
         """Yield the records that are read in an epoch, in order."""
         records = self.records(epoch)

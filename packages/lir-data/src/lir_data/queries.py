@@ -9,19 +9,19 @@ from lir_data.errors import EmptySourceError, MalformedLineError
 from lir_data.judgements import find_qrels
 from lir_data.order import OrderedDataset
 from lir_data.samples import QuerySample
-from lir_data.sources import catalogue
-from lir_data.sources.lines import records
-from lir_data.sources.names import existing, full_name, is_file_name, short_name, shown
-from lir_data.sources.tables import query_parser
-from lir_data.trec import Qrels
+from lir_data.sources import catalogue, tables
+from lir_data.sources.names import beir_folder, full_name, is_file_name, short_name, shown
+from lir_data.sources.rows import find_table, place
+from lir_data.trec import Qrels, read_qrels
 
 
 def open_queries(source: str) -> dict[str, str]:
     """Read queries.
 
     Args:
-        source: An id of ir_datasets, or a file: tsv (``query_id<TAB>text``) or jsonl (``query_id``, ``_id`` or ``id``;
-            ``text`` or ``query``), plain or .gz.
+        source: An id of ir_datasets; a BEIR folder, of which ``folder/split`` are the queries that are judged in
+            qrels/split.tsv; a file or a dataset of Hugging Face (``hf:NAME``): tsv (``query_id<TAB>text``), or
+            jsonl or parquet (``query_id``, ``_id`` or ``id``; ``text`` or ``query``). tsv and jsonl may be packed.
 
     Returns:
         The texts by query id, in the order of the source.
@@ -36,14 +36,17 @@ def open_queries(source: str) -> dict[str, str]:
         dataset = catalogue.load_with(source, "queries")
         with catalogue.reading(source):
             return {query.query_id: query.default_text() for query in dataset.queries_iter()}
-    path = existing(source)
+    table = find_table(source, "queries")
+    folder = beir_folder(source)
+    wanted = None if folder is None or folder.split is None else read_qrels(source)
     texts: dict[str, str] = {}
-    for number, (query_id, text) in records(path, query_parser(path)):
+    for number, (query_id, text) in tables.queries(table):
         if query_id in texts:
-            raise MalformedLineError(f"{shown(path)}, line {number}: the query '{query_id}' occurs twice.")
-        texts[query_id] = text
+            raise MalformedLineError(f"{place(table, number)}: the query '{query_id}' occurs twice.")
+        if wanted is None or query_id in wanted:
+            texts[query_id] = text
     if not texts:
-        raise EmptySourceError(f"'{shown(path)}' holds no queries.")
+        raise EmptySourceError(f"'{shown(table)}' holds no queries.")
     return texts
 
 
@@ -71,9 +74,10 @@ class QueryDataset(OrderedDataset[tuple[str, str], QuerySample]):
     """The queries of a dataset, one `QuerySample` after the other; for searching.
 
     Args:
-        query_dataset: An id of ir_datasets that has queries, or a file (see `open_queries`).
+        query_dataset: An id of ir_datasets that has queries, a BEIR folder or a file (see `open_queries`).
         num_queries: Only so many, from the start; None for all.
-        qrels: Judgements to measure with, a TREC file or an id of ir_datasets; None for those of the id, if it has any.
+        qrels: Judgements to measure with, a file or an id of ir_datasets (see `read_qrels`); None for those of the id
+            or of the BEIR folder's split, if there are any.
     """
 
     def __init__(self, query_dataset: str, num_queries: int | None = None, qrels: str | None = None) -> None:

@@ -11,13 +11,14 @@ from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
 from lir_data.judgements import find_qrels
 from lir_data.order import OrderedDataset
 from lir_data.queries import Queries
-from lir_data.samples import RankSample
+from lir_data.samples import RankSample, RankTargets
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
-from lir_data.sources.names import full_name, is_file_name, short_name, shown
+from lir_data.sources.external import DOCS, QUERIES, find_external
+from lir_data.sources.names import full_name, is_collection, is_file_name, short_name, shown
 from lir_data.trec import Qrels, Run, read_run
 
-Targets = Literal["relevance", "rank", "score"]
+Targets = Literal["relevance", "subtopic_relevance", "rank", "score"]
 
 
 class RunDataset(OrderedDataset[str, RankSample]):
@@ -26,14 +27,17 @@ class RunDataset(OrderedDataset[str, RankSample]):
     ``dataset[i]`` is the ranking of the i-th query of the run.
 
     Args:
-        run_path_or_id: A TREC run (plain or .gz), or an id of ir_datasets that comes with a run (``scoreddocs``).
+        run_path_or_id: A file or dataset that `read_run` reads; an id of ir_datasets that comes with a run
+            (``scoreddocs``), or of a published training set beside it, such as
+            ``msmarco-passage/train/rank-distillm-set-encoder``.
         depth: Documents kept of each ranking, from the top; None for all.
-        sample_size: Documents drawn from those; None for all.
+        sample_size: Documents drawn from those; None for all. Of a ranking that has fewer, all come.
         sampling_strategy: How they are drawn: ``top``; ``random``; ``log_random``, the higher the likelier;
             ``top_and_random``, half of each; ``single_relevant``, one relevant document first, then others that are
             not.
         targets: What a model should learn of each document, larger is better: ``relevance``, by the judgements, 0 where
-            there is none or it is negative; ``rank``, the number of documents for the best, 1 for the last;
+            there is none or it is negative; ``subtopic_relevance``, that for each subtopic of the query, by the ids of
+            the subtopics in ascending order; ``rank``, the number of documents for the best, 1 for the last;
             ``score``, that of the run; None for nothing.
         normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1; equal ones become 0.
         add_docs_not_in_ranking: Whether relevant documents that the ranking lacks are put at its end, with the score of
@@ -41,6 +45,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
         docs: What the document ids name: an id of ir_datasets, or a file; None for the id of the run or of the queries.
         queries: What the query ids name: an id of ir_datasets, or a file; None for the id of the run.
         qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
+        text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
     """
 
@@ -56,6 +61,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
         docs: str | None = None,
         queries: str | None = None,
         qrels: str | None = None,
+        text_fields: Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
@@ -70,20 +76,25 @@ class RunDataset(OrderedDataset[str, RankSample]):
         self.add_docs_not_in_ranking = add_docs_not_in_ranking
         self.seed = seed
         self.name = short_name(run_path_or_id)
-        self.source = full_name(run_path_or_id)
-        if is_file_name(run_path_or_id):
+        self._external = find_external(run_path_or_id)
+        self.source = full_name(run_path_or_id) if self._external is None else run_path_or_id
+        own = None
+        if self._external is not None:
+            if not self._external.is_run:
+                raise MissingPartError(f"'{run_path_or_id}' holds tuples, not rankings; read it with TupleDataset.")
+            docs, queries = docs or DOCS, queries or QUERIES
+        elif is_file_name(run_path_or_id):
             _ = self._run  # what is wrong with a file shows at once; an id's may have to be downloaded
-            own = None
         else:
             own = run_path_or_id
             catalogue.load_with(own, "scoreddocs")
         queries = queries or own
-        docs = docs or own or (queries if queries is not None and not is_file_name(queries) else None)
+        docs = docs or own or (queries if queries is not None and is_collection(queries) else None)
         if queries is None or docs is None:
             lacking = "queries" if queries is None else "docs"
             raise ArgumentError(f"RunDataset: '{run_path_or_id}' holds ids; {lacking} must say where the texts are.")
         self._docs_source = docs
-        self._documents = open_documents(docs)
+        self._documents = open_documents(docs, text_fields)
         self._queries = Queries(queries)
         self._judgements = find_qrels(qrels, queries)
         self._check_judgements(run_path_or_id)
@@ -91,7 +102,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
     def _check_judgements(self, source: str) -> None:
         """Refuse what needs judgements where there are none."""
         for needs, what in (
-            (self.targets == "relevance", "targets is 'relevance'"),
+            (self.targets in ("relevance", "subtopic_relevance"), f"targets is '{self.targets}'"),
             (self.sampling_strategy == "single_relevant", "sampling_strategy is 'single_relevant'"),
             (self.add_docs_not_in_ranking, "add_docs_not_in_ranking is set"),
         ):
@@ -113,7 +124,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
 
     @cached_property
     def _run(self) -> Run:
-        return read_run(self.source)
+        return read_run(self.source if self._external is None else self._external.path())
 
     @cached_property
     def _query_ids(self) -> list[str]:
@@ -185,10 +196,12 @@ class RunDataset(OrderedDataset[str, RankSample]):
         random = generator(self.seed, epoch, query_id)
         return tuple(doc_ids[place] for place in sample(self.sampling_strategy, self.sample_size, relevant, random))
 
-    def _targets_of(self, query_id: str, doc_ids: Sequence[str], scores: dict[str, float]) -> tuple[float, ...] | None:
+    def _targets_of(self, query_id: str, doc_ids: Sequence[str], scores: dict[str, float]) -> RankTargets | None:
         match self.targets:
             case None:
                 return None
+            case "subtopic_relevance":
+                return self._subtopic_relevances(query_id, doc_ids)
             case "relevance":
                 relevances = self._relevances(query_id)
                 targets = [float(max(0, relevances.get(doc_id, 0))) for doc_id in doc_ids]
@@ -197,7 +210,20 @@ class RunDataset(OrderedDataset[str, RankSample]):
                 targets = [float(len(scores) - places[doc_id]) for doc_id in doc_ids]
             case "score":
                 targets = [float(scores[doc_id]) for doc_id in doc_ids]
-        if self.normalize_targets and targets:
-            low, high = min(targets), max(targets)
-            targets = [(target - low) / (high - low) if high > low else 0.0 for target in targets]
-        return tuple(targets)
+        return tuple(_stretched(targets) if self.normalize_targets else targets)
+
+    def _subtopic_relevances(self, query_id: str, doc_ids: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+        assert self._judgements is not None
+        # Of a query without judgements one subtopic is known, by which no document is relevant.
+        subtopics = self._judgements.subtopics.get(query_id, {"0": {}})
+        flat = [
+            float(max(0, subtopics[subtopic].get(doc_id, 0))) for doc_id in doc_ids for subtopic in sorted(subtopics)
+        ]
+        flat = _stretched(flat) if self.normalize_targets else flat
+        return tuple(tuple(flat[place : place + len(subtopics)]) for place in range(0, len(flat), len(subtopics)))
+
+
+def _stretched(targets: Sequence[float]) -> list[float]:
+    """Make the lowest target 0 and the highest 1; equal ones become 0."""
+    low, high = min(targets, default=0.0), max(targets, default=0.0)
+    return [(target - low) / (high - low) if high > low else 0.0 for target in targets]

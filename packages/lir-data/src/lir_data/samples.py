@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: Of each document, one number, or one for each subtopic.
+RankTargets = tuple[float, ...] | tuple[tuple[float, ...], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class QuerySample:
@@ -38,14 +41,15 @@ class RankSample:
         query: The query's text.
         doc_ids: The documents' ids.
         docs: The documents' texts.
-        targets: What a model should learn of each document, larger is better; None where nothing is known.
+        targets: What a model should learn of each document, larger is better, or one for each subtopic of the query;
+            None where nothing is known.
     """
 
     query_id: str
     query: str
     doc_ids: tuple[str, ...]
     docs: tuple[str, ...]
-    targets: tuple[float, ...] | None = None
+    targets: RankTargets | None = None
 
     def __repr__(self) -> str:
         targets = "" if self.targets is None else f", targets={self.targets!r}"

@@ -34,6 +34,22 @@ def sample(strategy: SamplingStrategy, size: int, relevant: Sequence[bool], rand
     return _STRATEGIES[strategy](size, relevant, random)
 
 
+def sample_tuple(num_positives: int, num_docs: int, size: int | None, random: np.random.Generator) -> list[int]:
+    """Draw one relevant document and others that are not.
+
+    Args:
+        num_positives: Relevant documents, which come first.
+        num_docs: Documents in all.
+        size: Documents wanted; None for the relevant one and all others. Fewer come back where there are fewer.
+        random: The randomness.
+
+    Returns:
+        Positions from 0, each once: the relevant document, then the others in their own order.
+    """
+    others = range(num_positives, num_docs)
+    return _draw(range(num_positives), 1, random) + _draw(others, len(others) if size is None else size - 1, random)
+
+
 def _draw(
     positions: Sequence[int], size: int, random: np.random.Generator, weights: np.ndarray | None = None
 ) -> list[int]:

@@ -1,16 +1,19 @@
-"""The files of TREC: runs (query Q0 doc rank score tag) and qrels (query 0 doc relevance)."""
+"""Runs and judgements: the files of TREC (query Q0 doc rank score tag; query 0 doc relevance), and the same as tables."""
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError
+from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError, MissingPartError
 from lir_data.sources import catalogue
-from lir_data.sources.lines import UnusableLineError, records
-from lir_data.sources.names import existing, is_file_name, shown
-from lir_data.writing import write_lines
+from lir_data.sources.names import is_file_name, shown
+from lir_data.sources.rankings import Judged, judged, scored
+from lir_data.sources.rows import find_table, is_jsonl, is_parquet, place
+from lir_data.writing import write_lines, write_parquet
 
 #: Scores by document id, by query id.
 Run = dict[str, dict[str, float]]
@@ -18,13 +21,17 @@ Run = dict[str, dict[str, float]]
 #: Relevance by document id, by query id.
 Qrels = dict[str, dict[str, int]]
 
+#: Relevance by document id, by subtopic, by query id.
+SubtopicQrels = dict[str, dict[str, dict[str, int]]]
+
 
 def read_run(source: str | Path) -> Run:
     """Read a run.
 
     Args:
-        source: A TREC file of six columns, plain or .gz, or an id of ir_datasets that comes with a run. The scores
-            decide the order; the column of ranks is not looked at.
+        source: A file: of TREC with its six columns (plain, .gz or .zst), or jsonl (plain or packed) or parquet with
+            ``query_id``, ``doc_id`` and ``score``; a dataset of Hugging Face with these columns; or an id of
+            ir_datasets that comes with a run. The scores decide the order; the ranks are not looked at.
 
     Returns:
         For each query its documents' scores, best first, equal ones by ascending document id. Where ir_datasets has a
@@ -33,104 +40,144 @@ def read_run(source: str | Path) -> Run:
     Raises:
         SourceNotFoundError: If there is no such file or dataset.
         MissingPartError: If the dataset has no run.
-        MalformedLineError: If a line has not six columns, its score is no number, or a document occurs twice for a query.
-        EmptySourceError: If there is no line.
+        MalformedLineError: If a line has not six columns, a row lacks a value, a score is no number, or a document
+            occurs twice for a query.
+        EmptySourceError: If there is no line or row.
     """
     if not is_file_name(str(source)):
         return _catalogue_run(str(source))
-    path = existing(str(source))
+    table = find_table(source)
     run: Run = {}
-    for number, (query_id, doc_id, score) in records(path, _run_line):
+    for number, (query_id, doc_id, score) in scored(table):
         scores = run.setdefault(query_id, {})
         if doc_id in scores:
             raise MalformedLineError(
-                f"{shown(path)}, line {number}: the document '{doc_id}' occurs twice for the query '{query_id}'."
+                f"{place(table, number)}: the document '{doc_id}' occurs twice for the query '{query_id}'."
             )
         scores[doc_id] = score
     if not run:
-        raise EmptySourceError(f"The run '{shown(path)}' is empty.")
+        raise EmptySourceError(f"The run '{shown(table)}' is empty.")
     return {query_id: in_order(scores) for query_id, scores in run.items()}
 
 
 def write_run(
     path: str | Path, run: Mapping[str, Mapping[str, float]], *, tag: str = "lir", overwrite: bool = False
 ) -> None:
-    """Write a run as TREC, whole or not at all; gzipped if the name ends in .gz.
+    """Write a run, whole or not at all.
 
     Args:
-        path: The file; folders on the way to it are made.
+        path: The file; folders on the way to it are made. A name that ends in .jsonl is written as JSON lines, one a
+            document; in .parquet as parquet, without the tag; any other as TREC. Lines are packed if .gz or .zst
+            comes last.
         run: Scores by document by query. They are written with the digits that give the same float32 back.
         tag: The name of the system, the last column.
         overwrite: Whether an existing file is replaced.
 
     Raises:
         OutputExistsError: If the file exists and is not to be overwritten.
-        ArgumentError: If an id or the tag cannot stand in a column, or a score is NaN.
-        UnwritableOutputError: If the system refuses.
+        ArgumentError: If an id or the tag cannot stand in the file, or a score is NaN.
+        UnwritableOutputError: If the system refuses, or parquet is asked for and pyarrow is not installed.
     """
-
-    def lines() -> Iterator[str]:
-        for query_id, scores in run.items():
-            for rank, (doc_id, score) in enumerate(in_order(scores).items(), start=1):
-                if math.isnan(score):
-                    raise ArgumentError(
-                        f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank."
-                    )
-                yield f"{_word(query_id)} Q0 {_word(doc_id)} {rank} {np.float32(score)!s} {_word(tag)}"
-
-    with np.errstate(over="ignore"):  # a score beyond float32 is infinite
-        write_lines(Path(path), lines(), overwrite=overwrite)
+    path = Path(path)
+    if is_parquet(path):
+        kinds = {"query_id": "string", "doc_id": "string", "rank": "int32", "score": "float32"}
+        write_parquet(path, kinds, _ranked(run, _name), overwrite=overwrite)
+    elif is_jsonl(path):
+        # The digits are those of the float32. JSON has no infinity; Python's word for it is what Python reads.
+        lines = (
+            json.dumps({"query_id": query_id, "doc_id": doc_id, "rank": rank, "score": float(str(score)), "tag": tag})
+            for query_id, doc_id, rank, score in _ranked(run, _name)
+        )
+        write_lines(path, lines, overwrite=overwrite)
+    else:
+        last = _word(tag)
+        lines = (
+            f"{query_id} Q0 {doc_id} {rank} {score!s} {last}" for query_id, doc_id, rank, score in _ranked(run, _word)
+        )
+        write_lines(path, lines, overwrite=overwrite)
 
 
 def read_qrels(source: str | Path) -> Qrels:
     """Read judgements.
 
     Args:
-        source: A TREC file of four columns, plain or .gz, or an id of ir_datasets.
+        source: A file: of TREC with its four columns, or tsv with the header of BEIR (``query-id``, ``corpus-id``,
+            ``score``), each plain, .gz or .zst; jsonl (plain or packed) or parquet with ``query_id``, ``doc_id`` and
+            ``relevance``, or BEIR's names. Or a dataset of Hugging Face with these columns, a BEIR folder
+            (``folder/split``, or ``folder`` where there is one split), or an id of ir_datasets.
 
     Returns:
-        The relevance of each judged document, by query; of a pair that is judged twice, the later.
+        The relevance of each judged document, by query; of a pair that is judged more than once, for several subtopics
+        for instance, the highest.
 
     Raises:
         SourceNotFoundError: If there is no such file or dataset.
         MissingPartError: If the dataset has no judgements.
-        MalformedLineError: If a line has not four columns, or its relevance is no whole number.
-        EmptySourceError: If there is no line.
+        MalformedLineError: If a line has not four columns, a row lacks a value, or a relevance is no whole number.
+        EmptySourceError: If there is no line or row.
     """
     qrels: Qrels = {}
-    if not is_file_name(str(source)):
-        dataset = catalogue.load_with(str(source), "qrels")
-        with catalogue.reading(str(source)):
-            for judgement in dataset.qrels_iter():
-                qrels.setdefault(judgement.query_id, {})[judgement.doc_id] = judgement.relevance
-        return qrels
-    path = existing(str(source))
-    for _, (query_id, doc_id, relevance) in records(path, _qrels_line):
-        qrels.setdefault(query_id, {})[doc_id] = relevance
-    if not qrels:
-        raise EmptySourceError(f"The judgements '{shown(path)}' are empty.")
+    for judgement in judgements_of(source):
+        judgements = qrels.setdefault(judgement.query_id, {})
+        judgements[judgement.doc_id] = max(judgement.relevance, judgements.get(judgement.doc_id, judgement.relevance))
+    return qrels
+
+
+def read_subtopic_qrels(source: str | Path) -> SubtopicQrels:
+    """Read judgements of the aspects of queries, as the diversity tasks of TREC's web track have them.
+
+    Args:
+        source: As of `read_qrels`. The subtopic is the second column of TREC, ``subtopic_id`` of a table or of
+            ir_datasets, or else its ``iteration``. Judgements that are not about subtopics name one, mostly ``0``.
+
+    Returns:
+        The relevance by document by subtopic by query; of one that is judged twice, the highest.
+
+    Raises:
+        MissingPartError: If the judgements do not say of which subtopic they are.
+        LirDataError: As `read_qrels` does.
+    """
+    qrels: SubtopicQrels = {}
+    for query_id, subtopic, doc_id, relevance in judgements_of(source):
+        if subtopic is None:
+            raise MissingPartError(
+                f"'{shown(source)}': the judgement of '{doc_id}' for the query '{query_id}' does not say of which "
+                "subtopic it is."
+            )
+        judgements = qrels.setdefault(query_id, {}).setdefault(subtopic, {})
+        judgements[doc_id] = max(relevance, judgements.get(doc_id, relevance))
     return qrels
 
 
 def write_qrels(path: str | Path, qrels: Mapping[str, Mapping[str, int]], *, overwrite: bool = False) -> None:
-    """Write judgements as TREC, whole or not at all; gzipped if the name ends in .gz.
+    """Write judgements, whole or not at all.
 
     Args:
-        path: The file; folders on the way to it are made.
+        path: The file; folders on the way to it are made. A name that ends in .jsonl is written as JSON lines, in
+            .parquet as parquet, any other as TREC. Lines are packed if .gz or .zst comes last.
         qrels: Relevance by document by query.
         overwrite: Whether an existing file is replaced.
 
     Raises:
         OutputExistsError: If the file exists and is not to be overwritten.
-        ArgumentError: If an id cannot stand in a column.
-        UnwritableOutputError: If the system refuses.
+        ArgumentError: If an id cannot stand in the file.
+        UnwritableOutputError: If the system refuses, or parquet is asked for and pyarrow is not installed.
     """
-    lines = (
-        f"{_word(query_id)} 0 {_word(doc_id)} {int(relevance)}"
+    path = Path(path)
+    check = _name if is_parquet(path) or is_jsonl(path) else _word
+    rows = (
+        (check(query_id), check(doc_id), int(relevance))
         for query_id, judgements in qrels.items()
         for doc_id, relevance in judgements.items()
     )
-    write_lines(Path(path), lines, overwrite=overwrite)
+    kinds = {"query_id": "string", "doc_id": "string", "relevance": "int64"}
+    if is_parquet(path):
+        write_parquet(path, kinds, rows, overwrite=overwrite)
+    elif is_jsonl(path):
+        write_lines(path, (json.dumps(dict(zip(kinds, row, strict=True))) for row in rows), overwrite=overwrite)
+    else:
+        lines = (f"{query_id} 0 {doc_id} {relevance}" for query_id, doc_id, relevance in rows)
+        write_lines(path, lines, overwrite=overwrite)
 
 
 def in_order(scores: Mapping[str, float]) -> dict[str, float]:
@@ -138,50 +185,70 @@ def in_order(scores: Mapping[str, float]) -> dict[str, float]:
 
     Scores are equal if they are so as float32, the type of models' scores and of what `write_run` writes.
     """
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite
-        singles = np.fromiter(scores.values(), np.float64).astype(np.float32)
-    order = sorted(zip((-singles).tolist(), scores, strict=True))
+    order = sorted(zip((-_singles(scores.values())).tolist(), scores, strict=True))
     return {doc_id: scores[doc_id] for _, doc_id in order}
+
+
+def judgements_of(source: str | Path) -> Iterator[Judged]:
+    """Yield the judgements of a source, one after the other; see `read_qrels`."""
+    if not is_file_name(str(source)):
+        yield from _catalogue_judgements(str(source))
+        return
+    table = find_table(source, "qrels")
+    empty = True
+    for _, item in judged(table):
+        empty = False
+        yield item
+    if empty:
+        raise EmptySourceError(f"The judgements '{shown(table)}' are empty.")
 
 
 def _catalogue_run(dataset_id: str) -> Run:
     dataset = catalogue.load_with(dataset_id, "scoreddocs")
     run: Run = {}
     with catalogue.reading(dataset_id):
-        for scored in dataset.scoreddocs_iter():
-            run.setdefault(scored.query_id, {})[scored.doc_id] = scored.score
+        for item in dataset.scoreddocs_iter():
+            run.setdefault(item.query_id, {})[item.doc_id] = item.score
     return {query_id: in_order(scores) if len(set(scores.values())) > 1 else scores for query_id, scores in run.items()}
 
 
-def _run_line(line: str) -> tuple[str, str, float]:
-    columns = line.split()
-    advice = "A run has six columns: query Q0 doc rank score tag."
-    if len(columns) != 6:
-        raise UnusableLineError(f"{_columns(len(columns))}. {advice}")
-    query_id, _, doc_id, _, score, _ = columns
-    try:
-        value = float(score)
-    except ValueError:
-        raise UnusableLineError(f"the score '{score}' is not a number. {advice}") from None
-    if math.isnan(value):
-        raise UnusableLineError("the score is NaN, which has no rank.")
-    return query_id, doc_id, value
+def _ranked(
+    run: Mapping[str, Mapping[str, float]], check: Callable[[str], str]
+) -> Iterator[tuple[str, str, int, np.float32]]:
+    """Yield query, document, rank and score, best first.
+
+    Args:
+        run: Scores by document by query.
+        check: Returns an id, or refuses it.
+    """
+    for query_id, scores in run.items():
+        ordered = in_order(scores)
+        name = check(query_id) if ordered else query_id
+        for rank, (doc_id, score) in enumerate(zip(ordered, _singles(ordered.values()), strict=True), start=1):
+            if math.isnan(score):
+                raise ArgumentError(f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank.")
+            yield name, check(doc_id), rank, score
 
 
-def _qrels_line(line: str) -> tuple[str, str, int]:
-    columns = line.split()
-    advice = "Judgements have four columns: query 0 doc relevance."
-    if len(columns) != 4:
-        raise UnusableLineError(f"{_columns(len(columns))}. {advice}")
-    query_id, _, doc_id, relevance = columns
-    try:
-        return query_id, doc_id, int(relevance)
-    except ValueError:
-        raise UnusableLineError(f"the relevance '{relevance}' is not a whole number. {advice}") from None
+def _singles(scores: Collection[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return scores as float32; what is beyond is infinite."""
+    with np.errstate(over="ignore"):
+        return np.fromiter(scores, np.float64, len(scores)).astype(np.float32)
 
 
-def _columns(count: int) -> str:
-    return "there is 1 column" if count == 1 else f"there are {count} columns"
+def _catalogue_judgements(dataset_id: str) -> Iterator[Judged]:
+    dataset = catalogue.load_with(dataset_id, "qrels")
+    with catalogue.reading(dataset_id):
+        for item in dataset.qrels_iter():
+            subtopic = getattr(item, "subtopic_id", None) or getattr(item, "iteration", None)
+            yield Judged(item.query_id, subtopic, item.doc_id, item.relevance)
+
+
+def _name(text: str) -> str:
+    """Return a text that can be an id in a table: not empty."""
+    if not text:
+        raise ArgumentError("An id is empty; a row of a run or of judgements names a query and a document.")
+    return text
 
 
 def _word(text: str) -> str:

@@ -1,15 +1,21 @@
-"""Text files that are written whole or not at all."""
+"""Files that are written whole or not at all: lines of text, and parquet."""
 
-import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
-from lir_data.errors import OutputExistsError, UnwritableOutputError
+from lir_data.errors import ArgumentError, OutputExistsError, UnwritableOutputError
+from lir_data.sources.packing import is_packed, packing
+
+# Rows of parquet that are packed together, and in memory at once.
+_ROW_GROUP = 100_000
 
 
 def write_lines(path: Path, lines: Iterable[str], *, overwrite: bool) -> None:
-    """Write lines as UTF-8; gzipped if the name ends in .gz, and then the same bytes for the same lines.
+    """Write lines as UTF-8; packed if the name ends in .gz or .zst, and then the same bytes for the same lines.
 
     Args:
         path: The file; folders on the way to it are made.
@@ -20,22 +26,57 @@ def write_lines(path: Path, lines: Iterable[str], *, overwrite: bool) -> None:
         OutputExistsError: If the file exists and is not to be overwritten.
         UnwritableOutputError: If the system refuses.
     """
+    with _written_whole(path, overwrite=overwrite) as file, packing(path, file) as packed:
+        packed.writelines(f"{line}\n".encode() for line in lines)
+
+
+def write_parquet(path: Path, kinds: Mapping[str, str], rows: Iterable[Sequence[Any]], *, overwrite: bool) -> None:
+    """Write rows as parquet: the same bytes for the same rows and the same pyarrow.
+
+    Args:
+        path: The file; folders on the way to it are made.
+        kinds: The type of each column, as pyarrow names it.
+        rows: The values of each row, in the order of the columns.
+        overwrite: Whether an existing file is replaced.
+
+    Raises:
+        OutputExistsError: If the file exists and is not to be overwritten.
+        ArgumentError: If the name ends in .gz or .zst, or a text is not Unicode.
+        UnwritableOutputError: If pyarrow is not installed, or the system refuses.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise UnwritableOutputError(f"'{path}' needs pyarrow: pip install lir-data[parquet]") from None
+    if is_packed(path):
+        raise ArgumentError(f"'{path}' would be packed twice: parquet packs by itself. End the name in .parquet.")
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
+    with _written_whole(path, overwrite=overwrite) as file, parquet.ParquetWriter(file, schema) as writer:
+        rows = iter(rows)
+        while group := list(islice(rows, _ROW_GROUP)):  # itertools.batched begins with Python 3.12
+            columns = zip(*group, strict=True)
+            try:
+                arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            except UnicodeEncodeError as error:
+                raise ArgumentError(f"{error.object!r} cannot stand in a parquet file: it is not Unicode.") from None
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+@contextmanager
+def _written_whole(path: Path, *, overwrite: bool) -> Generator[IO[bytes], None, None]:
+    """Give a temporary file that takes the name when all is written, and goes when anything fails."""
     if path.exists() and not overwrite:
         raise OutputExistsError(
             f"'{path}' exists already, and is not overwritten unless asked for.",
             hint="choose another name, or overwrite",
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    content = (f"{line}\n".encode() for line in lines)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                if path.suffix == ".gz":
-                    with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                        packed.writelines(content)
-                else:
-                    file.writelines(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -41,7 +41,9 @@ class TrainingCollator:
         mask = torch.zeros(len(samples), width, dtype=torch.bool)
         for row, sample in enumerate(samples):
             if sample.targets is not None:
-                targets[row, : len(sample.docs)] = torch.tensor(sample.targets)
+                # Of several subtopics, a document counts for that which it is about most.
+                best = [max(target) if isinstance(target, tuple) else target for target in sample.targets]
+                targets[row, : len(sample.docs)] = torch.tensor(best)
             elif self.needs_targets:
                 raise TargetsMissingError(
                     f"The training data says nothing of what to learn of query '{sample.query_id}'; "

@@ -6,11 +6,12 @@ MacAvaney et al. (2021), *Simplified Data Wrangling with ir_datasets*. https://a
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from lir_data.errors import LirDataError, MissingPartError, SourceNotFoundError, UnreadableSourceError, did_you_mean
-
-PartName = Literal["docs", "queries", "qrels", "scoreddocs", "docpairs"]
+from lir_data.sources.names import no_beir_folder
+from lir_data.sources.parts import PartName
 
 _WORDS: dict[PartName, str] = {
     "docs": "documents",
@@ -36,6 +37,8 @@ def load(dataset_id: str) -> Any:
     try:
         return ir_datasets.load(dataset_id)
     except KeyError:
+        if Path(dataset_id).is_dir():
+            raise SourceNotFoundError(f"{no_beir_folder(dataset_id)} Nor is it an id of ir_datasets.") from None
         near = did_you_mean(dataset_id, map(str, ir_datasets.registry))
         raise SourceNotFoundError(
             f"There is no dataset '{dataset_id}' in ir_datasets, and no file of that name.{near}"

@@ -1,13 +1,12 @@
-"""The lines of local files, plain or gzipped; one that cannot be read is named."""
+"""The lines of local files, plain or packed; one that cannot be read is named."""
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import TypeVar
 
-from lir_data.errors import MalformedLineError, UnreadableSourceError
+from lir_data.errors import MalformedLineError
 from lir_data.sources.names import shown
+from lir_data.sources.packing import open_binary, unpacking
 
 Record = TypeVar("Record")
 
@@ -16,32 +15,17 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UnusableLineError(Exception):
-    """Why a line cannot be read, as the end of a sentence that begins with file and line."""
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacking .gz.
-
-    Raises:
-        UnreadableSourceError: If the system refuses.
-    """
-    try:
-        return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-    except OSError as error:
-        raise UnreadableSourceError(f"'{shown(path)}' cannot be read: {error.strerror or error}.") from error
+    """Why a line, or a row of a table, cannot be read: the end of a sentence that begins with its place."""
 
 
 def binary_lines(path: Path) -> Iterator[bytes]:
     """Yield the bytes of each line, its end included.
 
     Raises:
-        UnreadableSourceError: If a .gz file is none, or is damaged.
+        UnreadableSourceError: If a packed file is none, or is damaged.
     """
-    with open_binary(path) as file:
-        try:
-            yield from file
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UnreadableSourceError(f"'{shown(path)}' is no gzip file, or a damaged one: {error}.") from error
+    with open_binary(path) as file, unpacking(path):
+        yield from file
 
 
 def parse_line(path: Path, number: int, line: bytes, parse: Callable[[str], Record]) -> Record | None:

@@ -1,7 +1,7 @@
-"""Local files of documents and queries: tsv (``id<TAB>text``) and jsonl, plain or gzipped."""
+"""Documents and queries of local files and datasets of Hugging Face: lines of tsv (``id<TAB>text``), or rows."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from lir_data.errors import ArgumentError
 from lir_data.sources.lines import UnusableLineError
 from lir_data.sources.names import shown
+from lir_data.sources.rows import Table, has_columns, json_object, parsed
 
 _DOC_ID = ("doc_id", "_id", "id")
 _QUERY_ID = ("query_id", "_id", "id")
@@ -16,10 +17,26 @@ _DOC_TEXT = ("text", "contents")
 _QUERY_TEXT = ("text", "query")
 
 
-def is_jsonl(path: Path) -> bool:
-    """Whether a file's name says jsonl; anything else is tsv."""
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    return bool(suffixes) and suffixes[-1] in (".jsonl", ".json", ".ndjson")
+def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the number of each document, for `place`, and its id and text; see `doc_parser`."""
+    return parsed(table, _id_and_text, row_parser(text_fields))
+
+
+def queries(table: Table) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the number of each query, for `place`, and its id and text."""
+    return parsed(table, _id_and_text, _query)
+
+
+def check_text_fields(table: Table, text_fields: Sequence[str] | None) -> None:
+    """Refuse to choose fields of what has none.
+
+    Raises:
+        ArgumentError: If a tsv file is asked for fields.
+    """
+    if text_fields is not None and not has_columns(table):
+        raise ArgumentError(
+            f"'{shown(table)}' is a tsv file of ids and texts: it has no fields to choose by text_fields."
+        )
 
 
 def doc_parser(path: Path, text_fields: Sequence[str] | None) -> Callable[[str], tuple[str, str]]:
@@ -28,33 +45,44 @@ def doc_parser(path: Path, text_fields: Sequence[str] | None) -> Callable[[str],
     Args:
         path: The file; its name decides between tsv and jsonl.
         text_fields: Keys of the jsonl objects to join by spaces; None for the title, where there is one, and the text.
-
-    Raises:
-        ArgumentError: If a tsv file is asked for fields.
     """
-    if is_jsonl(path):
-        return partial(_json_doc, text_fields=None if text_fields is None else tuple(text_fields))
-    if text_fields is not None:
-        raise ArgumentError(
-            f"'{shown(path)}' is a tsv file of ids and texts: it has no fields to choose by text_fields."
-        )
-    return _id_and_text
+    return partial(_json_line, row_parser(text_fields)) if has_columns(path) else _id_and_text
 
 
-def query_parser(path: Path) -> Callable[[str], tuple[str, str]]:
-    """Return what turns a line of a queries file into id and text."""
-    return _json_query if is_jsonl(path) else _id_and_text
+def row_parser(text_fields: Sequence[str] | None) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
+    """Return what turns a row of a documents table into id and text; see `doc_parser`."""
+    return partial(_doc, text_fields=None if text_fields is None else tuple(text_fields))
 
 
-def json_object(line: str) -> dict[str, Any]:
-    """Parse one line of a jsonl file."""
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UnusableLineError(f"this is not JSON ({error.msg}, column {error.colno}).") from None
-    if not isinstance(value, dict):
-        raise UnusableLineError(f"this is JSON, but no object with keys and values: {line[:40]}")
-    return value
+def text_field(values: Mapping[str, Any], key: str) -> str:
+    """Return a text of a row, or say that it is missing or none."""
+    if key not in values:
+        raise UnusableLineError(f"there is no field '{key}' among the keys {_keys(values)}.")
+    if not isinstance(values[key], str):
+        raise UnusableLineError(f"the {key} is {_short(values[key])}; it must be a text.")
+    return values[key]
+
+
+def id_field(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the id of a row, by the first of the names that it has."""
+    key = first_key(values, names)
+    value = values[key]
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text or a whole number.")
+    return _checked_id(str(value))
+
+
+def first_key(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the first of the names that a row has."""
+    for name in names:
+        if name in values:
+            return name
+    wanted = " or ".join(f"'{name}'" for name in names)
+    raise UnusableLineError(f"there is no {wanted} among the keys {_keys(values)}.")
+
+
+def _json_line(parse: Callable[[Mapping[str, Any]], tuple[str, str]], line: str) -> tuple[str, str]:
+    return parse(json_object(line))
 
 
 def _id_and_text(line: str) -> tuple[str, str]:
@@ -64,36 +92,18 @@ def _id_and_text(line: str) -> tuple[str, str]:
     return _checked_id(name), text
 
 
-def _json_query(line: str) -> tuple[str, str]:
-    values = json_object(line)
-    return _id_of(values, _QUERY_ID), _text_of(values, _first_key(values, _QUERY_TEXT))
+def _query(values: Mapping[str, Any]) -> tuple[str, str]:
+    return id_field(values, _QUERY_ID), text_field(values, first_key(values, _QUERY_TEXT))
 
 
-def _json_doc(line: str, text_fields: Sequence[str] | None) -> tuple[str, str]:
-    values = json_object(line)
-    doc_id = _id_of(values, _DOC_ID)
+def _doc(values: Mapping[str, Any], text_fields: Sequence[str] | None) -> tuple[str, str]:
+    doc_id = id_field(values, _DOC_ID)
     if text_fields is not None:
-        return doc_id, " ".join(_text_of(values, field) for field in text_fields)
-    text = _text_of(values, _first_key(values, _DOC_TEXT))
+        return doc_id, " ".join(text_field(values, field) for field in text_fields)
+    text = text_field(values, first_key(values, _DOC_TEXT))
     # As ir_datasets does for collections with titles.
-    title = _text_of(values, "title") if values.get("title") is not None else ""
+    title = text_field(values, "title") if values.get("title") is not None else ""
     return doc_id, f"{title} {text}" if title and text else title or text
-
-
-def _first_key(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    for name in names:
-        if name in values:
-            return name
-    wanted = " or ".join(f"'{name}'" for name in names)
-    raise UnusableLineError(f"there is no {wanted} among the keys {_keys(values)}.")
-
-
-def _id_of(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    key = _first_key(values, names)
-    value = values[key]
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise UnusableLineError(f"the {key} is {json.dumps(value)[:40]}; it must be a text or a whole number.")
-    return _checked_id(str(value))
 
 
 def _checked_id(name: str) -> str:
@@ -102,12 +112,8 @@ def _checked_id(name: str) -> str:
     return name
 
 
-def _text_of(values: Mapping[str, Any], key: str) -> str:
-    if key not in values:
-        raise UnusableLineError(f"there is no field '{key}' among the keys {_keys(values)}.")
-    if not isinstance(values[key], str):
-        raise UnusableLineError(f"the {key} is {json.dumps(values[key])[:40]}; it must be a text.")
-    return values[key]
+def _short(value: Any) -> str:
+    return json.dumps(value, default=str)[:40]
 
 
 def _keys(values: Mapping[str, Any]) -> str:

@@ -1,43 +1,117 @@
-"""Local files of training tuples: a query, and documents of which the first is relevant."""
+"""The forms in which training data lies: what a line or a row says of a query and its documents.
 
-from collections.abc import Callable, Mapping
-from functools import partial
+A form is recognised by the first record of a file, and all others are read as that.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from lir_data.sources.lines import UnusableLineError, binary_lines
-from lir_data.sources.tables import is_jsonl, json_object
+from lir_data.sources.rows import has_columns
 
 
-class TrainingTuple(NamedTuple):
-    """One tuple: texts, or ids, whichever the file holds."""
+@dataclass(frozen=True, slots=True)
+class TrainingTuple:
+    """What one record says.
+
+    Args:
+        query: The query's id, or its text where it has no id.
+        docs: The documents' ids, or their texts.
+        scores: A score of each document, larger is better; None where there is none.
+        num_positives: So many documents, from the first, are relevant and the others are not, neither in any order;
+            None where the documents are in order.
+        query_text: The query's text, where it is not looked up by the id.
+        doc_texts: The documents' texts, where they are not looked up by the ids.
+    """
 
     query: str
     docs: tuple[str, ...]
     scores: tuple[float, ...] | None = None
+    num_positives: int | None = None
+    query_text: str | None = None
+    doc_texts: tuple[str, ...] | None = None
 
 
-def tuple_parser(path: Path, *, by_id: bool, with_scores: bool) -> Callable[[str], TrainingTuple]:
-    """Return what turns a line of a tuples file into a tuple.
+#: The values of a row, or the columns of a line, or the items of a JSON array.
+Record = Mapping[str, Any] | Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of training data.
 
     Args:
-        path: The file; its name decides between tsv and jsonl.
-        by_id: Whether ids are wanted, not texts.
-        with_scores: Whether every tuple must have scores.
+        example: What a record looks like, for messages.
+        fits: Whether a record is of this form, as far as its keys tell.
+        parse: Makes a tuple of a record.
+        holds: ``ids`` or ``texts``, where the form decides; None where the user does.
     """
-    return partial(_json_tuple, by_id=by_id, with_scores=with_scores) if is_jsonl(path) else _tab_separated
+
+    example: str
+    fits: Callable[[Record], bool]
+    parse: Callable[[Any], TrainingTuple]
+    holds: Literal["ids", "texts"] | None
+
+
+class JsonArray(list[Any]):
+    """The items of a line of JSON, which are not the columns of a line of text."""
+
+
+def recognise(record: Record, *, with_scores: bool = False) -> Form:
+    """Return the form of a record.
+
+    Args:
+        record: The first of a file.
+        with_scores: Whether scores are wanted. Then five columns of which two are numbers are a pair with its scores,
+            and otherwise a query with four documents.
+
+    Raises:
+        UnusableLineError: If it is of none; the message names those that there are.
+    """
+    if with_scores and _is_tsv(record) and len(record) == 5 and None not in map(_number_in, list(record)[:2]):
+        return SCORED_PAIR
+    for form in FORMS:
+        if form.fits(record):
+            return form
+    keys = f"the keys {', '.join(map(repr, record)) or '(none)'}" if isinstance(record, Mapping) else _short(record)
+    known = "; ".join(form.example for form in FORMS)
+    raise UnusableLineError(f"{keys} are no form of training data. The forms are: {known}.")
+
+
+def split_line(line: str, *, is_json: bool) -> Record:
+    """Return the columns of a tab-separated line, or the object or array of a line of JSON.
+
+    Raises:
+        UnusableLineError: If it is neither.
+    """
+    if not is_json:
+        return line.split("\t")
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UnusableLineError(f"this is not JSON ({error.msg}, column {error.colno}).") from None
+    if isinstance(value, list) and value:
+        return JsonArray(value)
+    if not isinstance(value, Mapping):
+        raise UnusableLineError(f"this is JSON, but neither an object nor an array with items: {line[:40]}")
+    return value
 
 
 def looks_like_qrels(path: Path) -> bool:
     """Whether a file's first line is a judgement: query, anything, document, whole number."""
-    if is_jsonl(path):
+    if has_columns(path):
         return False
     first = next(binary_lines(path), b"").split()
     return len(first) == 4 and first[3].removeprefix(b"-").isdigit()
 
 
-def _tab_separated(line: str) -> TrainingTuple:
-    query, *docs = line.split("\t")
+def _columns(values: Sequence[Any]) -> TrainingTuple:
+    """Read ``query<TAB>relevant<TAB>other<TAB>…``."""
+    query, *docs = values
     if not docs:
         raise UnusableLineError(
             "there is no tab. A tuple is query, tab, relevant document, and others after more tabs."
@@ -45,26 +119,293 @@ def _tab_separated(line: str) -> TrainingTuple:
     return TrainingTuple(query, tuple(docs))
 
 
-def _json_tuple(line: str, by_id: bool, with_scores: bool) -> TrainingTuple:
-    values = json_object(line)
-    query_key, docs_key = ("query_id", "doc_ids") if by_id else ("query", "docs")
-    query, docs = values.get(query_key), values.get(docs_key)
-    if not isinstance(query, str) or not isinstance(docs, list) or not docs or not _are(docs, str):
-        advice = (
-            "" if by_id or "doc_ids" not in values else " Ids need docs and queries, which say where the texts are."
+def _scored_pair(values: Sequence[Any]) -> TrainingTuple:
+    """Read ``score<TAB>score<TAB>query<TAB>relevant<TAB>other``.
+
+    References:
+        Hofstätter et al. (2020), *Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge
+        Distillation*. https://arxiv.org/abs/2010.02666
+    """
+    columns = values[0].split() if len(values) == 1 else values
+    scores = [_number_in(column) for column in columns[:2]]
+    if len(columns) != 5 or None in scores:
+        raise UnusableLineError(
+            "a pair with scores has five columns: score of the relevant, score of the other, query, relevant, other."
         )
-        raise UnusableLineError(f'a tuple is {{"{query_key}": "…", "{docs_key}": ["…", "…"]}}.{advice}')
-    return TrainingTuple(query, tuple(docs), _scores(values, len(docs), needed=with_scores))
+    query, *docs = columns[2:]
+    return TrainingTuple(query, tuple(docs), tuple(score for score in scores if score is not None))
 
 
-def _scores(values: Mapping[str, Any], count: int, *, needed: bool) -> tuple[float, ...] | None:
+def _array(values: Sequence[Any]) -> TrainingTuple:
+    """Read ``[query, doc, doc, …]`` or ``[query, [doc, score], …]``, as of ColBERT."""
+    query, *docs = values
+    if not docs:
+        raise UnusableLineError(
+            "there is no document. A tuple is [query, document, …] or [query, [document, score], …]."
+        )
+    if not all(isinstance(doc, list) for doc in docs):
+        return TrainingTuple(_name("query", query), tuple(_name("document", doc) for doc in docs))
+    if wrong := [doc for doc in docs if len(doc) != 2]:
+        raise UnusableLineError(f"{_short(wrong[0])} is no pair of document and score.")
+    names = tuple(_name("document", doc) for doc, _ in docs)
+    return TrainingTuple(_name("query", query), names, _scores([score for _, score in docs], len(docs)))
+
+
+def _own(values: Mapping[str, Any], query: str, docs: str) -> TrainingTuple:
+    """Read lir's own rows: the query, the documents in order, their scores."""
+    names = _names(docs, values[docs])
+    if not names:
+        raise UnusableLineError(f"there is no document in the {docs}.")
     scores = values.get("scores")
-    if scores is None and not needed:
+    return TrainingTuple(
+        _name(query, _value(values, query)), names, None if scores is None else _scores(scores, len(names))
+    )
+
+
+def _own_texts(values: Mapping[str, Any]) -> TrainingTuple:
+    return _own(values, "query", "docs")
+
+
+def _own_ids(values: Mapping[str, Any]) -> TrainingTuple:
+    return _own(values, "query_id", "doc_ids")
+
+
+_QUERY_KEYS = ("anchor", "query", "question")
+_POSITIVE_KEYS = ("positive", "answer")
+_SCORE_KEYS = ("scores", "score", "label")
+
+
+def _sentence_transformers(values: Mapping[str, Any]) -> TrainingTuple:
+    """Read ``anchor``, ``positive`` and negatives in columns of their own, with a list of scores or a margin."""
+    query = _first(values, _QUERY_KEYS)
+    negatives = [key for key in values if key == "negative" or _numbered_negative(key) is not None]
+    negatives.sort(key=lambda key: _numbered_negative(key) or 0)
+    keys = [_first(values, _POSITIVE_KEYS), *negatives]
+    docs = tuple(_name(key, values[key]) for key in keys)
+    score = next((values[key] for key in _SCORE_KEYS if values.get(key) is not None), None)
+    if not isinstance(score, list | tuple | None) and len(docs) <= 2:
+        # Of two documents it is by how much the first is better; that the other has 0 changes no difference.
+        score = [score, 0.0][: len(docs)]
+    return TrainingTuple(_name(query, values[query]), docs, None if score is None else _scores(score, len(docs)))
+
+
+def _numbered_negative(key: str) -> int | None:
+    number = key.removeprefix("negative_")
+    return int(number) if number != key and number.isdecimal() else None
+
+
+def _flag_embedding(values: Mapping[str, Any]) -> TrainingTuple:
+    """Read the lists ``pos`` and ``neg``, with ``pos_scores`` and ``neg_scores`` where there are any."""
+    positives, negatives = _names("pos", values["pos"]), _names("neg", values.get("neg") or [])
+    scores = [values.get(f"{key}_scores") for key in ("pos", "neg")]
+    # Without negatives there is nothing to score of them.
+    has_scores = scores[0] is not None and (scores[1] is not None or not negatives)
+    return TrainingTuple(
+        _name("query", _value(values, "query")),
+        _with_a_positive(positives, "pos") + negatives,
+        _scores(scores[0], len(positives), "pos_scores") + _scores(scores[1] or [], len(negatives), "neg_scores")
+        if has_scores
+        else None,
+        len(positives),
+    )
+
+
+def _tevatron(values: Mapping[str, Any]) -> TrainingTuple:
+    """Read ``positive_passages`` and ``negative_passages``, each a list of ids with titles and texts."""
+    positives = _passages("positive_passages", values["positive_passages"])
+    negatives = _passages("negative_passages", values.get("negative_passages") or [])
+    ids, texts = zip(*_with_a_positive(positives, "positive_passages"), *negatives, strict=True)
+    return TrainingTuple(
+        _name("query_id", _value(values, "query_id")),
+        ids,
+        None,
+        len(positives),
+        _text("query", _value(values, "query")),
+        texts,
+    )
+
+
+def _passages(key: str, passages: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(passages, Sequence) or not all(isinstance(passage, Mapping) for passage in passages):
+        raise UnusableLineError(f"the {key} are {_short(passages)}; they must be a list of passages.")
+    return tuple(_passage(passage) for passage in passages)
+
+
+def _passage(passage: Mapping[str, Any]) -> tuple[str, str]:
+    title, text = passage.get("title") or "", _text("text of a passage", _value(passage, "text"))
+    joined = f"{_text('title of a passage', title)} {text}" if title and text else title or text
+    return _name("docid", _value(passage, "docid")), joined
+
+
+def _tevatron_ids(values: Mapping[str, Any]) -> TrainingTuple:
+    """Read ``positive_document_ids`` and ``negative_document_ids``."""
+    positives = _names("positive_document_ids", values["positive_document_ids"])
+    negatives = _names("negative_document_ids", values.get("negative_document_ids") or [])
+    text = values.get("query_text")
+    return TrainingTuple(
+        _name("query_id", _value(values, "query_id")),
+        _with_a_positive(positives, "positive_document_ids") + negatives,
+        None,
+        len(positives),
+        None if text is None else _text("query_text", text),
+    )
+
+
+def mined(values: Mapping[str, Any], systems: Sequence[str] | None = None) -> TrainingTuple:
+    """Read ``{"qid": …, "pos": […], "neg": {system: […]}}``: negatives of several systems, each once.
+
+    Args:
+        values: The row. A document is an id, or ``{"pid": …, "ce-score": …}``.
+        systems: Those whose negatives are taken; None for all.
+    """
+    positives, found = _documents("pos", values["pos"]), values["neg"]
+    if not isinstance(found, Mapping):
+        raise UnusableLineError(f"the neg is {_short(found)}; it must be an object of lists, one a system.")
+    negatives: dict[str, float | None] = {}
+    for system in found if systems is None else [system for system in systems if system in found]:
+        # Tables hold null for a system that found nothing for this query.
+        negatives |= _documents(f"neg of {system}", found[system] or [])
+    docs = positives | {name: score for name, score in negatives.items() if name not in positives}
+    scores = tuple(score for score in docs.values() if score is not None)
+    _with_a_positive(tuple(positives), "pos")
+    return TrainingTuple(
+        _name("qid", _value(values, "qid")), tuple(docs), scores if len(scores) == len(docs) else None, len(positives)
+    )
+
+
+def _documents(key: str, docs: Any) -> dict[str, float | None]:
+    """Return ids with their scores; None where there is none."""
+    if not isinstance(docs, list):
+        raise UnusableLineError(f"the {key} is {_short(docs)}; it must be a list of documents.")
+    scores: dict[str, float | None] = {}
+    for doc in docs:
+        if isinstance(doc, Mapping):
+            score = doc.get("ce-score")
+            scores[_name("pid", _value(doc, "pid"))] = None if score is None else _scores([score], 1)[0]
+        else:
+            scores[_name(key, doc)] = None
+    return scores
+
+
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    if key not in values:
+        raise UnusableLineError(f"there is no '{key}' among the keys {_keys(values)}.")
+    return values[key]
+
+
+def _first(values: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Return the first of the keys that is there."""
+    for key in keys:
+        if key in values:
+            return key
+    raise UnusableLineError(f"there is no {' or '.join(map(repr, keys))} among the keys {_keys(values)}.")
+
+
+def _name(key: str, value: Any) -> str:
+    """Return an id, which may be a whole number, or a text."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text or a whole number.")
+    return str(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text.")
+    return value
+
+
+def _names(key: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple):
+        raise UnusableLineError(f"the {key} is {_short(values)}; it must be a list.")
+    return tuple(_name(f"item of {key}", value) for value in values)
+
+
+def _with_a_positive(positives: tuple[Any, ...], key: str) -> tuple[Any, ...]:
+    if not positives:
+        raise UnusableLineError(f"the {key} is empty, but a tuple needs a relevant document.")
+    return positives
+
+
+def _scores(values: Any, count: int, key: str = "scores") -> tuple[float, ...]:
+    scores = [_number(value) for value in values] if isinstance(values, list | tuple) else []
+    if len(scores) != count or None in scores:
+        raise UnusableLineError(
+            f"the {key} must be a list of {count} numbers, one for each document, but they are {_short(values)}."
+        )
+    return tuple(score for score in scores if score is not None)
+
+
+def _number(value: Any) -> float | None:
+    """Return a number; None of anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    return float(value) if is_number else None
+
+
+def _number_in(text: str) -> float | None:
+    """Return the number that a text names, if it names one."""
+    try:
+        return _number(float(text))
+    except ValueError:
         return None
-    if not isinstance(scores, list) or not _are(scores, int | float) or len(scores) != count:
-        raise UnusableLineError(f"the scores must be a list of {count} numbers, one for each document.")
-    return tuple(float(score) for score in scores)
 
 
-def _are(items: list[Any], kind: Any) -> bool:
-    return all(isinstance(item, kind) and not isinstance(item, bool) for item in items)
+def _short(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)[:60]
+
+
+def _keys(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"'{key}'" for key in values) or "(none)"
+
+
+def _has(*keys: str | tuple[str, ...]) -> Callable[[Record], bool]:
+    """Return what tells whether a row has all the keys, or of several that mean the same, one."""
+
+    def fits(record: Record) -> bool:
+        return isinstance(record, Mapping) and all(
+            any(name in record for name in ([key] if isinstance(key, str) else key)) for key in keys
+        )
+
+    return fits
+
+
+def _is_array(record: Record) -> bool:
+    return isinstance(record, JsonArray)
+
+
+def _is_tsv(record: Record) -> bool:
+    return not isinstance(record, Mapping | JsonArray)
+
+
+SCORED_PAIR = Form("score<TAB>score<TAB>query<TAB>relevant<TAB>other", _is_tsv, _scored_pair, None)
+ARRAY = Form("[query, document, …] or [query, [document, score], …]", _is_array, _array, "ids")
+MINED = Form('{"qid": …, "pos": […], "neg": {"bm25": […]}}', _has("qid", "pos", "neg"), mined, "ids")
+
+#: Of several that fit, the first is meant.
+FORMS = (
+    Form('{"query_id": …, "doc_ids": […], "scores": […]}', _has("doc_ids"), _own_ids, "ids"),
+    Form('{"query": …, "docs": […], "scores": […]}', _has("docs"), _own_texts, "texts"),
+    Form(
+        '{"query_id": …, "query": …, "positive_passages": [{"docid": …, "title": …, "text": …}], "negative_passages": […]}',
+        _has("positive_passages"),
+        _tevatron,
+        "texts",
+    ),
+    Form(
+        '{"query_id": …, "positive_document_ids": […], "negative_document_ids": […]}',
+        _has("positive_document_ids"),
+        _tevatron_ids,
+        "ids",
+    ),
+    MINED,
+    Form(
+        '{"query": …, "pos": […], "neg": […], "pos_scores": […], "neg_scores": […]}', _has("pos"), _flag_embedding, None
+    ),
+    Form(
+        '{"anchor": …, "positive": …, "negative": …, "score": …}',
+        _has(_QUERY_KEYS, _POSITIVE_KEYS),
+        _sentence_transformers,
+        None,
+    ),
+    ARRAY,
+    Form("query<TAB>relevant<TAB>other<TAB>…", _is_tsv, _columns, None),
+)
