@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from lir_data.errors import ArgumentError
 from lir_data.order import OrderedDataset
+from lir_data.runs import RunDataset
+from lir_data.tuples import TupleDataset
 
 
 class MixedDataset(OrderedDataset[tuple[int, Any], Any]):
@@ -26,7 +28,7 @@ class MixedDataset(OrderedDataset[tuple[int, Any], Any]):
     """
 
     def __init__(
-        self, datasets: Sequence[OrderedDataset[Any, Any]], weights: Sequence[float] | None = None, seed: int = 0
+        self, datasets: Sequence[TupleDataset | RunDataset], weights: Sequence[float] | None = None, seed: int = 0
     ) -> None:
         if not datasets:
             raise ArgumentError("MixedDataset: datasets is empty; there is nothing to mix.")
@@ -37,7 +39,7 @@ class MixedDataset(OrderedDataset[tuple[int, Any], Any]):
             raise ArgumentError(f"MixedDataset: a weight is {wrong[0]}; each must be a number above 0.")
         if seed < 0:
             raise ArgumentError(f"MixedDataset: seed is {seed}; it must be 0 or more.")
-        self.datasets = list(datasets)
+        self.datasets: list[OrderedDataset[Any, Any]] = list(datasets)
         self.weights = list(weights)
         self.seed = seed
         self.together = max(dataset.together for dataset in datasets)
@@ -91,7 +93,7 @@ class MixedDataset(OrderedDataset[tuple[int, Any], Any]):
 
 
 def mix(
-    datasets: Sequence[OrderedDataset[Any, Any]], weights: Sequence[float] | None = None, seed: int = 0
+    datasets: Sequence[TupleDataset | RunDataset], weights: Sequence[float] | None = None, seed: int = 0
 ) -> MixedDataset:
     """Return the samples of several datasets as one dataset; see `MixedDataset`."""
     return MixedDataset(datasets, weights, seed)
