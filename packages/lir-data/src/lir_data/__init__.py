@@ -13,10 +13,12 @@ from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
+from lir_data.significance import Comparison, compare_runs
 from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
 from lir_data.tuples import TupleDataset
 
 __all__ = [
+    "Comparison",
     "DocDataset",
     "DocSample",
     "Documents",
@@ -28,6 +30,7 @@ __all__ = [
     "Run",
     "RunDataset",
     "TupleDataset",
+    "compare_runs",
     "evaluate",
     "open_documents",
     "open_queries",
