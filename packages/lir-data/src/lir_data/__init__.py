@@ -13,6 +13,7 @@ from lir_data.measures import parse_measures
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
+from lir_data.selection import cut_run, filter_run
 from lir_data.significance import Comparison, compare_runs
 from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
 from lir_data.tuples import TupleDataset
@@ -31,7 +32,9 @@ __all__ = [
     "RunDataset",
     "TupleDataset",
     "compare_runs",
+    "cut_run",
     "evaluate",
+    "filter_run",
     "open_documents",
     "open_queries",
     "parse_measures",
