@@ -10,6 +10,7 @@ from lir_data.errors import LirDataError
 from lir_data.evaluation import evaluate
 from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
+from lir_data.passages import aggregate_passages, split_passages
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
@@ -31,6 +32,7 @@ __all__ = [
     "Run",
     "RunDataset",
     "TupleDataset",
+    "aggregate_passages",
     "compare_runs",
     "cut_run",
     "evaluate",
@@ -41,6 +43,7 @@ __all__ = [
     "read_qrels",
     "read_run",
     "reciprocal_rank_fusion",
+    "split_passages",
     "weighted_fusion",
     "write_qrels",
     "write_run",

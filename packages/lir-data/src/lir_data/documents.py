@@ -6,6 +6,7 @@ from typing import Protocol
 
 from lir_data.arguments import check_count
 from lir_data.order import Divisible
+from lir_data.passages import find_windows
 from lir_data.samples import DocSample
 from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments
 from lir_data.sources.names import existing, full_name, is_file_name, short_name
@@ -61,17 +62,31 @@ class DocDataset(Divisible):
         doc_dataset: An id of ir_datasets that has documents, or a file (see `open_documents`).
         num_docs: Only so many, from the start; None for all.
         text_fields: Fields to join by spaces; None for the default text.
+        passage_length: Cuts each document into passages of so many words, with the ids ``D#0``, ``D#1`` and so on (see
+            `lir_data.passages`); they are then the items that `shard` and `skip` count. None for whole documents.
+        passage_stride: Words from the start of a passage to that of the next; None for half of ``passage_length``.
     """
 
-    def __init__(self, doc_dataset: str, num_docs: int | None = None, text_fields: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        doc_dataset: str,
+        num_docs: int | None = None,
+        text_fields: Sequence[str] | None = None,
+        passage_length: int | None = None,
+        passage_stride: int | None = None,
+    ) -> None:
         self.num_docs = check_count("DocDataset", "num_docs", num_docs)
+        self.windows = find_windows("DocDataset", passage_length, passage_stride)
         self.documents = open_documents(doc_dataset, text_fields)
         self.name = short_name(doc_dataset)
         self.source = full_name(doc_dataset)
 
     def __iter__(self) -> Iterator[DocSample]:
-        return self.within.of(islice(self.documents, self.num_docs))
+        docs = islice(self.documents, self.num_docs)
+        return self.within.of(docs if self.windows is None else self.windows.passages(docs))
 
     def __len__(self) -> int:
+        if self.windows is not None:
+            raise TypeError(f"The number of passages of '{self.name}' is not known before they are cut.")
         total = len(self.documents)
         return len(self.within.positions(total if self.num_docs is None else min(total, self.num_docs)))

@@ -1,0 +1,155 @@
+"""Long documents as passages: windows of words, and the scores of passages as scores of their documents.
+
+The passages of the document ``D`` have the ids ``D#0``, ``D#1`` and so on.
+
+Dai and Callan (2019), *Deeper Text Understanding for IR with Contextual Neural Language Modeling*: windows, and the scores
+of the best (MaxP), the first (FirstP) or all passages (SumP). https://arxiv.org/abs/1905.09217
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from lir_data.arguments import check_choice
+from lir_data.errors import ArgumentError
+from lir_data.samples import DocSample
+from lir_data.trec import Run, in_order, read_run
+
+Aggregation = Literal["max", "first", "mean", "sum"]
+
+_WORD = re.compile(r"\S+")
+# The last # decides: a document's own id may have some.
+_PASSAGE_ID = re.compile(r"(.+)#([0-9]+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How documents are cut.
+
+    Args:
+        length: Words of a passage, at most.
+        stride: Words from the start of a passage to that of the next.
+    """
+
+    length: int
+    stride: int
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text; see `split_passages`."""
+        spans = [word.span() for word in _WORD.finditer(text)]
+        if len(spans) <= self.length:
+            return [text]
+        # The window before the last leaves words over, so the last is not within it.
+        starts = range(0, len(spans) - self.length + self.stride, self.stride)
+        return [text[spans[start][0] : spans[min(start + self.length, len(spans)) - 1][1]] for start in starts]
+
+    def passages(self, docs: Iterable[DocSample]) -> Iterator[DocSample]:
+        """Yield the passages of documents, each under its own id."""
+        for doc in docs:
+            for number, passage in enumerate(self.split(doc.doc)):
+                yield DocSample(f"{doc.doc_id}#{number}", passage)
+
+
+def find_windows(owner: str, length: int | None, stride: int | None) -> Windows | None:
+    """Return how documents are to be cut; None if they are not.
+
+    Args:
+        owner: Who asks, for errors.
+        length: Words of a passage; None for whole documents.
+        stride: Words from one start to the next; None for half the length.
+
+    Raises:
+        ArgumentError: If the length is below 1, the stride is not between 1 and the length, or stands alone.
+    """
+    if length is None:
+        if stride is not None:
+            raise ArgumentError(f"{owner}: passage_stride is {stride}, but there is no passage_length.")
+        return None
+    return _checked(owner, "passage_", length, max(1, length // 2) if stride is None else stride)
+
+
+def split_passages(text: str, length: int = 150, stride: int = 75) -> list[str]:
+    """Cut a text into windows of words, which overlap where the stride is below the length.
+
+    Args:
+        text: The text. Words are what white space separates.
+        length: Words of a passage; the last may have fewer.
+        stride: Words from the start of a passage to that of the next, at most ``length``, so that no word is left out.
+
+    Returns:
+        The passages, slices of the text from the first to the last of their words; a text of at most ``length`` words is
+        one passage, as it is. The last passage ends with the last word, and has a word that is not in the one before.
+
+    Raises:
+        ArgumentError: If the length is below 1, or the stride is not between 1 and the length.
+    """
+    return _checked("split_passages", "", length, stride).split(text)
+
+
+def _checked(owner: str, prefix: str, length: int, stride: int) -> Windows:
+    if length < 1:
+        raise ArgumentError(f"{owner}: {prefix}length is {length}; a passage has at least 1 word.")
+    if not 1 <= stride <= length:
+        raise ArgumentError(
+            f"{owner}: {prefix}stride is {stride}; it must be between 1 and the {prefix}length, {length}, "
+            "so that no word is left out."
+        )
+    return Windows(length, stride)
+
+
+def aggregate_passages(run: Mapping[str, Mapping[str, float]] | str | Path, how: Aggregation = "max") -> Run:
+    """Make a run of documents of a run of passages.
+
+    Args:
+        run: Scores by passage by query, or a source of them (see `read_run`). A passage's id is that of its document, #
+            and a number; of several # the last counts. An id without is a document's.
+        how: The score of a document: ``max``, that of its best passage (MaxP); ``first``, that of the first of its
+            passages which the run has (FirstP, if it has all); ``mean``, the mean of them (AvgP); ``sum``, their sum
+            (SumP).
+
+    Returns:
+        For each query its documents' scores, best first, equal ones by ascending document id.
+
+    Raises:
+        ArgumentError: If there is no such aggregation; the message names the nearest.
+    """
+    check_choice("aggregate_passages", "how", how, get_args(Aggregation))
+    aggregate = _AGGREGATE[how]
+    passages = read_run(run) if isinstance(run, str | Path) else run
+    aggregated: Run = {}
+    for query_id, scores in passages.items():
+        by_document: dict[str, list[tuple[int, float]]] = {}
+        for passage_id, score in scores.items():
+            doc_id, number = passage_of(passage_id)
+            by_document.setdefault(doc_id, []).append((number, score))
+        documents = {
+            doc_id: aggregate([score for _, score in sorted(numbered)]) for doc_id, numbered in by_document.items()
+        }
+        aggregated[query_id] = in_order(documents)
+    return aggregated
+
+
+def passage_of(passage_id: str) -> tuple[str, int]:
+    """Return the document of a passage, and which of its passages it is; an id without a number is the first."""
+    match = _PASSAGE_ID.fullmatch(passage_id)
+    return (passage_id, 0) if match is None else (match[1], int(match[2]))
+
+
+def _first(scores: Sequence[float]) -> float:
+    return scores[0]
+
+
+def _mean(scores: Sequence[float]) -> float:
+    return math.fsum(scores) / len(scores)
+
+
+# fsum rounds once, so that the order of the passages changes nothing.
+_AGGREGATE: dict[Aggregation, Callable[[Sequence[float]], float]] = {
+    "max": max,
+    "first": _first,
+    "mean": _mean,
+    "sum": math.fsum,
+}
