@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lir_data import DocDataset, DocSample, aggregate_passages, split_passages, write_run
+from lir_data import DocDataset, DocSample, RankSample, RunDataset, aggregate_passages, split_passages, write_run
 from lir_data.errors import ArgumentError
 
 # Letters, and white space of several kinds: the no-break space and the ideographic one among them.
@@ -95,6 +95,30 @@ def test_passages_are_what_is_divided_and_skipped(long_docs: str, num_shards: in
 def test_how_many_passages_there_are_is_not_known_before(long_docs: str) -> None:
     with pytest.raises(TypeError, match="The number of passages of 'docs' is not known before they are cut"):
         len(DocDataset(long_docs, passage_length=3))
+
+
+def ranking_of(long_docs: str, **options: Any) -> RunDataset:
+    folder = Path(long_docs).parent
+    write_run(folder / "run.trec", {"q": {"b#7": 3.0, "a": 2.0, "c": 1.0}}, overwrite=True)
+    (folder / "queries.tsv").write_text("q\tnumbers\n")
+    return RunDataset(str(folder / "run.trec"), docs=long_docs, queries=str(folder / "queries.tsv"), **options)
+
+
+def test_a_ranking_has_in_the_place_of_each_document_its_passages(long_docs: str) -> None:
+    ranking = ranking_of(long_docs, passage_length=3, passage_stride=2, depth=2)[0]
+    docs = ("six seven", "one two three", "three four five")
+    assert ranking == RankSample("q", "numbers", ("b#7#0", "a#0", "a#1"), docs)
+
+
+def test_a_passage_has_the_target_of_its_document(long_docs: str) -> None:
+    ranking = ranking_of(long_docs, passage_length=3, passage_stride=2, targets="rank")[0]
+    assert dict(zip(ranking.doc_ids, ranking.targets or (), strict=True)) == {"b#7#0": 3, "a#0": 2, "a#1": 2, "c#0": 1}
+
+
+def test_how_many_passages_a_run_has_is_not_known_before(long_docs: str) -> None:
+    assert ranking_of(long_docs).num_docs == 3
+    with pytest.raises(TypeError, match="The number of passages of 'run' is not known before they are cut"):
+        _ = ranking_of(long_docs, passage_length=3).num_docs
 
 
 DOCS = st.sampled_from(["a", "b", "b#7", "#", "c d"])

@@ -9,13 +9,13 @@ of the best (MaxP), the first (FirstP) or all passages (SumP). https://arxiv.org
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from lir_data.arguments import check_choice
 from lir_data.errors import ArgumentError
-from lir_data.samples import DocSample
+from lir_data.samples import DocSample, RankSample
 from lir_data.trec import Run, in_order, read_run
 
 Aggregation = Literal["max", "first", "mean", "sum"]
@@ -51,6 +51,24 @@ class Windows:
         for doc in docs:
             for number, passage in enumerate(self.split(doc.doc)):
                 yield DocSample(f"{doc.doc_id}#{number}", passage)
+
+    def cut(self, ranking: RankSample) -> RankSample:
+        """Put in the place of each document its passages, with the document's target."""
+        doc_ids: list[str] = []
+        docs: list[str] = []
+        targets: list[float] = []
+        for place, doc in enumerate(map(DocSample, ranking.doc_ids, ranking.docs)):
+            for passage in self.passages([doc]):
+                doc_ids.append(passage.doc_id)
+                docs.append(passage.doc)
+                if ranking.targets is not None:
+                    targets.append(ranking.targets[place])
+        return replace(
+            ranking,
+            doc_ids=tuple(doc_ids),
+            docs=tuple(docs),
+            targets=None if ranking.targets is None else tuple(targets),
+        )
 
 
 def find_windows(owner: str, length: int | None, stride: int | None) -> Windows | None:

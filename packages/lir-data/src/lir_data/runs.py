@@ -10,6 +10,7 @@ from lir_data.documents import open_documents
 from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
 from lir_data.judgements import find_qrels
 from lir_data.order import Divisible
+from lir_data.passages import find_windows
 from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sampling import SamplingStrategy, generator, sample
@@ -42,6 +43,10 @@ class RunDataset(Divisible):
         queries: What the query ids name: an id of ir_datasets, or a file; None for the id of the run.
         qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
+        passage_length: Puts in the place of each document its passages of so many words, with the ids ``D#0``, ``D#1`` and
+            so on, and the document's target; `aggregate_passages` makes scores of documents of theirs. None for whole
+            documents.
+        passage_stride: Words from the start of a passage to that of the next; None for half of ``passage_length``.
     """
 
     def __init__(
@@ -57,11 +62,14 @@ class RunDataset(Divisible):
         queries: str | None = None,
         qrels: str | None = None,
         seed: int = 0,
+        passage_length: int | None = None,
+        passage_stride: int | None = None,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
         check_choice("RunDataset", "targets", targets, (*get_args(Targets), None))
         if seed < 0:
             raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")
+        self.windows = find_windows("RunDataset", passage_length, passage_stride)
         self.depth = check_count("RunDataset", "depth", depth)
         self.sample_size = check_count("RunDataset", "sample_size", sample_size)
         self.sampling_strategy: SamplingStrategy = sampling_strategy
@@ -108,7 +116,13 @@ class RunDataset(Divisible):
 
     @property
     def num_docs(self) -> int:
-        """Documents of all rankings together, as they are kept and drawn."""
+        """Documents of all rankings together, as they are kept and drawn.
+
+        Raises:
+            TypeError: If they are passages, which nobody can count before they are cut.
+        """
+        if self.windows is not None:
+            raise TypeError(f"The number of passages of '{self.name}' is not known before they are cut.")
         counts = (len(self._scores(query_id)) for query_id in self.within.of(self._query_ids))
         return sum(count if self.sample_size is None else min(count, self.sample_size) for count in counts)
 
@@ -159,13 +173,14 @@ class RunDataset(Divisible):
         drawn = self._draw(query_id, doc_ids)
         chosen = tuple(doc_ids[position] for position in drawn)
         texts = self._documents.get_many(chosen)
-        return RankSample(
+        ranking = RankSample(
             query_id,
             self._queries.texts[query_id],
             chosen,
             tuple(texts[doc_id] for doc_id in chosen),
             self._targets_of(query_id, drawn, scores),
         )
+        return ranking if self.windows is None else self.windows.cut(ranking)
 
     def _scores(self, query_id: str) -> dict[str, float]:
         """Return the scores that are kept of a ranking, best first."""
