@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lir_data import DocDataset, DocSample, RankSample, RunDataset, aggregate_passages, split_passages, write_run
-from lir_data.errors import ArgumentError
+from lir_data import (
+    DocDataset,
+    DocSample,
+    RankSample,
+    RunDataset,
+    aggregate_passages,
+    open_documents,
+    split_passages,
+    write_run,
+)
+from lir_data.errors import ArgumentError, UnknownIdError
 
 # Letters, and white space of several kinds: the no-break space and the ideographic one among them.
 TEXTS = st.text(alphabet="abäß漢\U0001f600 \n\t\u00a0\u3000", max_size=60)
@@ -97,6 +106,26 @@ def test_how_many_passages_there_are_is_not_known_before(long_docs: str) -> None
         len(DocDataset(long_docs, passage_length=3))
 
 
+def test_the_source_of_a_cut_dataset_opens_the_same_passages(long_docs: str) -> None:
+    source = DocDataset(long_docs, passage_length=3, passage_stride=2).source
+    assert source == f"{long_docs}#passages=3,2"
+    documents = open_documents(source)
+    assert list(documents) == list(DocDataset(source)) == PASSAGES
+    assert DocDataset(source).name == "docs"
+    assert DocDataset(source).source == source
+    texts = {passage.doc_id: passage.doc for passage in PASSAGES}
+    assert documents.get_many(reversed(texts)) == texts
+    assert list(documents.get_many(reversed(texts))) == list(reversed(texts))
+    assert documents.missing(["a#1", "a#2", "a", "d#0", "a#2"]) == ["a#2", "a", "d#0"]
+    with pytest.raises(UnknownIdError, match="There is no passage 'a#2', nor 'd#0', in "):
+        documents.get_many(["a#0", "a#2", "d#0"])
+
+
+def test_documents_are_cut_once(long_docs: str) -> None:
+    with pytest.raises(ArgumentError, match="is cut into passages already; leave passage_length out"):
+        DocDataset(f"{long_docs}#passages=3,2", passage_length=3)
+
+
 def ranking_of(long_docs: str, **options: Any) -> RunDataset:
     folder = Path(long_docs).parent
     write_run(folder / "run.trec", {"q": {"b#7": 3.0, "a": 2.0, "c": 1.0}}, overwrite=True)
@@ -153,6 +182,11 @@ def test_the_score_of_a_document_is_made_of_its_passages(how: Any, run: Any) -> 
 )
 def test_a_document_is_what_stands_before_the_last_number(passage_id: str, doc_id: str) -> None:
     assert aggregate_passages({"q": {passage_id: 1.0}}) == {"q": {doc_id: 1.0}}
+
+
+def test_passages_can_stay_as_they_are() -> None:
+    run = aggregate_passages({"q": {"d#1": 1.0, "d#0": 2.0}}, "none")
+    assert list(run["q"].items()) == [("d#0", 2.0), ("d#1", 1.0)]
 
 
 def test_the_order_of_passages_changes_no_sum() -> None:

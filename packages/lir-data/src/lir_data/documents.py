@@ -5,8 +5,9 @@ from itertools import islice
 from typing import Protocol
 
 from lir_data.arguments import check_count
+from lir_data.errors import ArgumentError
 from lir_data.order import Divisible
-from lir_data.passages import find_windows
+from lir_data.passages import PassageDocuments, Windows, cut_source, find_windows, parse_source
 from lir_data.samples import DocSample
 from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments
 from lir_data.sources.names import existing, full_name, is_file_name, short_name
@@ -40,7 +41,8 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
 
     Args:
         source: An id of ir_datasets, or a file: tsv (``doc_id<TAB>text``) or jsonl (``doc_id``, ``_id`` or ``id``;
-            ``text`` or ``contents``; ``title``, where there is one), plain or .gz.
+            ``text`` or ``contents``; ``title``, where there is one), plain or .gz. ``#passages=150,75`` behind it opens the
+            passages of its documents (see `lir_data.passages`).
         text_fields: Fields to join by spaces; None for ir_datasets' default text, or title and text of a file.
 
     Raises:
@@ -50,6 +52,9 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
         ArgumentError: If a field is not among those of the dataset.
         MalformedLineError: If a line cannot be read.
     """
+    source, windows = parse_source(source)
+    if windows is not None:
+        return PassageDocuments(open_documents(source, text_fields), windows, source)
     if is_file_name(source):
         return FileDocuments(existing(source), text_fields)
     return CatalogueDocuments(source, text_fields)
@@ -78,8 +83,8 @@ class DocDataset(Divisible):
         self.num_docs = check_count("DocDataset", "num_docs", num_docs)
         self.windows = find_windows("DocDataset", passage_length, passage_stride)
         self.documents = open_documents(doc_dataset, text_fields)
-        self.name = short_name(doc_dataset)
-        self.source = full_name(doc_dataset)
+        self.name = short_name(parse_source(doc_dataset)[0])
+        self.source = _full_source(doc_dataset, self.windows)
 
     def __iter__(self) -> Iterator[DocSample]:
         docs = islice(self.documents, self.num_docs)
@@ -90,3 +95,11 @@ class DocDataset(Divisible):
             raise TypeError(f"The number of passages of '{self.name}' is not known before they are cut.")
         total = len(self.documents)
         return len(self.within.positions(total if self.num_docs is None else min(total, self.num_docs)))
+
+
+def _full_source(source: str, windows: Windows | None) -> str:
+    """Return the name that opens the same documents, cut alike, from any folder."""
+    name, own = parse_source(source)
+    if own is not None and windows is not None:
+        raise ArgumentError(f"DocDataset: '{source}' is cut into passages already; leave passage_length out.")
+    return cut_source(full_name(name), own or windows)
