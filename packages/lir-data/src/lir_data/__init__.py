@@ -10,12 +10,14 @@ from lir_data.errors import LirDataError
 from lir_data.evaluation import evaluate
 from lir_data.fusion import reciprocal_rank_fusion, weighted_fusion
 from lir_data.measures import parse_measures
+from lir_data.mining import mine_negatives
 from lir_data.passages import aggregate_passages, split_passages
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
 from lir_data.selection import cut_run, filter_run
 from lir_data.significance import Comparison, compare_runs
+from lir_data.sources.training_files import TrainingTuple, write_tuples
 from lir_data.trec import Qrels, Run, read_qrels, read_run, write_qrels, write_run
 from lir_data.tuples import TupleDataset
 
@@ -31,12 +33,14 @@ __all__ = [
     "RankSample",
     "Run",
     "RunDataset",
+    "TrainingTuple",
     "TupleDataset",
     "aggregate_passages",
     "compare_runs",
     "cut_run",
     "evaluate",
     "filter_run",
+    "mine_negatives",
     "open_documents",
     "open_queries",
     "parse_measures",
@@ -47,4 +51,5 @@ __all__ = [
     "weighted_fusion",
     "write_qrels",
     "write_run",
+    "write_tuples",
 ]
