@@ -121,6 +121,47 @@ def mine_negatives(
         cross-encoder confirms. https://arxiv.org/abs/2010.08191. Moreira et al. (2024), *NV-Retriever*: margins below the
         positive's score. https://arxiv.org/abs/2407.15831
     """
+    choice = check_mining(
+        num_negatives=num_negatives,
+        range_min=range_min,
+        range_max=range_max,
+        absolute_margin=absolute_margin,
+        relative_margin=relative_margin,
+        max_score=max_score,
+        min_score=min_score,
+        sampling_strategy=sampling_strategy,
+        seed=seed,
+    )
+    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
+    # A source's rankings are in order, also where ir_datasets has one without scores.
+    ranked = read_run(run) if isinstance(run, str | Path) else {query: in_order(run[query]) for query in run}
+    taught = read_run(teacher) if isinstance(teacher, str | Path) else teacher
+    pairs = candidates(ranked, judged, check_count("mine_negatives", "range_max", range_max))
+    if lacking := [query_id for query_id in ranked if query_id not in pairs]:
+        logger.warning(
+            "%d of the run's %d queries have no relevant document, '%s' the first; they make no tuples.",
+            *(len(lacking), len(ranked), lacking[0]),
+        )
+    return _tuples(pairs, ranked, taught, choice)
+
+
+def check_mining(
+    *,
+    num_negatives: int,
+    range_min: int,
+    range_max: int | None,
+    absolute_margin: float | None,
+    relative_margin: float | None,
+    max_score: float | None,
+    min_score: float | None,
+    sampling_strategy: Strategy,
+    seed: int,
+) -> _Choice:
+    """Check the arguments of `mine_negatives`, so that no long search or scoring ends at one.
+
+    Raises:
+        ArgumentError: If one is out of its range.
+    """
     check_choice("mine_negatives", "sampling_strategy", sampling_strategy, get_args(Strategy))
     if num_negatives < 1:
         raise ArgumentError(f"mine_negatives: num_negatives is {num_negatives}; it must be at least 1.")
@@ -136,15 +177,9 @@ def mine_negatives(
         raise ArgumentError(f"mine_negatives: min_score is {min_score}, above max_score, which is {max_score}.")
     if seed < 0:
         raise ArgumentError(f"mine_negatives: seed is {seed}; it must be 0 or more.")
-    choice = _Choice(
+    return _Choice(
         num_negatives, range_min, absolute_margin, relative_margin, max_score, min_score, sampling_strategy, seed
     )
-    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
-    # A source's rankings are in order, also where ir_datasets has one without scores.
-    ranked = read_run(run) if isinstance(run, str | Path) else {query: in_order(run[query]) for query in run}
-    taught = read_run(teacher) if isinstance(teacher, str | Path) else teacher
-    pairs = candidates(ranked, judged, range_max)
-    return _tuples(pairs, ranked, taught, choice)
 
 
 def candidates(
@@ -168,11 +203,6 @@ def candidates(
             found[query_id] = relevant, list(islice(others, range_max))
     if not found:
         raise EmptySourceError(f"None of the run's {len(run)} queries has a relevant document among the judgements.")
-    if lacking := [query_id for query_id in run if query_id not in found]:
-        logger.warning(
-            "%d of the run's %d queries have no relevant document, '%s' the first; they make no tuples.",
-            *(len(lacking), len(run), lacking[0]),
-        )
     return found
 
 

@@ -1,5 +1,6 @@
 """``lir search``."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def command(
     settings = merge(settings, data(dataset, batch_size, num_workers))
     if index.form == "text":
         settings = without_model(settings, f"The index in '{index.path}' is searched with")
-    how = passages or _usual_aggregation(index)
+    how = passages or usual_aggregation(index)
     arguments = callback_arguments(settings, "SearchCallback")
     num_docs = None
     if how != "none":
@@ -122,7 +123,7 @@ def command(
         say(f"The run is in {run_path}")
 
 
-def _usual_aggregation(index: Any) -> "Aggregation":
+def usual_aggregation(index: Any) -> "Aggregation":
     """Return how passages are made into documents if nothing is said: the best of each, where lir cut them."""
     from lir_data.passages import parse_source
 
@@ -179,7 +180,7 @@ def answer(
     from lir_data import open_documents
 
     documents = None if docs is None else open_documents(docs)
-    asked = [query] if model is None else _encoded(index, model, query, allow_other_model=allow_other_model)
+    asked = [query] if model is None else encoded(index, model, [query], allow_other_model=allow_other_model)
     result = index.search(asked, k)
     ids, scores = result.doc_ids[0], result.scores[0]
     texts = {} if documents is None else documents.get_many(ids)
@@ -190,7 +191,12 @@ def answer(
     print_table(("rank", "score", "document", "text"), rows)
 
 
-def _encoded(index: Any, model: str, query: str, *, allow_other_model: bool) -> Any:
+def encoded(index: Any, model: str, queries: Sequence[str], *, allow_other_model: bool = False) -> Any:
+    """Embed queries by the model that made an index.
+
+    Raises:
+        SettingsError: If it is another model, and that is not allowed.
+    """
     from lir_cli.errors import SettingsError
     from lir_models import BiEncoderModel
 
@@ -201,4 +207,4 @@ def _encoded(index: Any, model: str, query: str, *, allow_other_model: bool) -> 
             f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
             hint="--allow-other-model searches all the same",
         )
-    return encoder.encode_query([query])
+    return encoder.encode_query(list(queries))
