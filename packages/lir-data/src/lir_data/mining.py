@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -199,8 +198,9 @@ def candidates(
     for query_id, scores in run.items():
         relevant = [doc_id for doc_id, relevance in qrels.get(query_id, {}).items() if relevance > 0]
         if relevant:
-            others = (doc_id for doc_id in scores if doc_id not in set(relevant))
-            found[query_id] = relevant, list(islice(others, range_max))
+            known = set(relevant)
+            others = [doc_id for doc_id in scores if doc_id not in known]
+            found[query_id] = relevant, others[:range_max]
     if not found:
         raise EmptySourceError(f"None of the run's {len(run)} queries has a relevant document among the judgements.")
     return found
