@@ -27,7 +27,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage: lir" in done.stdout
-    assert "Example" in done.stdout
+    assert "\n  Example" in done.stdout
+    assert "\\b" not in done.stdout
 
 
 def test_every_command_is_in_the_readme() -> None:

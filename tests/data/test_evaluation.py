@@ -54,7 +54,12 @@ def test_a_run_without_documents_is_worth_nothing(run: dict[str, dict[str, float
 
 def test_a_query_without_judgements_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     assert evaluate({"q": {"a": 1.0}, "x": {"a": 1.0}}, {"q": {"a": 1}}, ["P@1"]) == {"P@1": 1.0}
-    assert "1 of the run's 2 queries have no judgements, 'x' the first" in caplog.text
+    assert "The run has 2 queries, of which 1 have no judgements, 'x' the first; they count nothing." in caplog.text
+
+
+def test_a_judged_query_that_the_run_lacks_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    evaluate({"q": {"a": 1.0}, "s": {}}, {"q": {"a": 1}, "r": {"a": 1}, "s": {"a": 1}}, ["P@1"])
+    assert "The run has no documents for 2 of the 3 judged queries, 'r' the first; they count 0." in caplog.text
 
 
 def test_values_come_per_query_if_asked_for() -> None:

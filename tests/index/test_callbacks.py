@@ -246,6 +246,19 @@ class TestSearchCallback:
         found = {(query, doc, np.float32(score)) for query, _, doc, _, score, _ in lines}
         assert found == {(q, d, np.float32(s)) for q, docs in callback.runs[0].items() for d, s in docs.items()}
 
+    def test_what_is_made_of_a_run_is_kept_and_written(self, index, tmp_path):
+        callback = SearchCallback(
+            index.path,
+            FaissSearchConfig(k=3),
+            run_path=tmp_path / "run.trec",
+            aggregate=lambda run: {query: {"best": max(docs.values())} for query, docs in run.items()},
+        )
+        predict(callback, Encoder("query"), Data(range(4)))
+        best = [max(scores) for scores in index.search(VECTORS[:4], 3).scores]
+        assert [docs["best"] for docs in callback.runs[0].values()] == pytest.approx(best)
+        written = [line.split() for line in (tmp_path / "run.trec").read_text().splitlines()]
+        assert [(line[0], line[2]) for line in written] == [(query, "best") for query in IDS[:4]]
+
     def test_writes_one_file_for_each_of_several_datasets(self, index, tmp_path):
         callback = SearchCallback(index.path, run_path=tmp_path / "runs")
         predict(callback, Encoder("query"), Data(range(5), range(5, 9), names=["msmarco-passage/dev", "other"]))

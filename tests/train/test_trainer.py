@@ -1,13 +1,14 @@
 """Fitting and re-ranking, end to end on a tiny collection."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
 from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset, read_run
-from lir_data.errors import UnknownIdError, UnknownMeasureError
+from lir_data.errors import LirDataError, UnknownIdError, UnknownMeasureError
 from lir_models import (
     BiEncoderConfig,
     BiEncoderModel,
@@ -184,6 +185,57 @@ def test_a_run_is_re_ranked_by_the_models_own_scores(
     for sample in run_dataset(collection):
         scores = dict(zip(sample.doc_ids, model.score(sample.query, sample.docs).scores.tolist(), strict=True))
         assert run[sample.query_id] == pytest.approx(scores, rel=1e-5)
+
+
+@pytest.mark.parametrize("how", ["max", "first", None])
+@pytest.mark.parametrize(
+    ("module_class", "model_class"), [(BiEncoderModule, BiEncoderModel), (CrossEncoderModule, CrossEncoderModel)]
+)
+def test_a_long_document_has_the_score_of_its_best_or_first_passage(
+    backbone: Path, collection: Path, tmp_path: Path, module_class: type, model_class: type, how: Any
+) -> None:
+    (collection / "docs.tsv").write_text("d0\tred one two blue five\nd1\tgreen three\n")
+    (collection / "long.trec").write_text("q0 Q0 d0 1 2 x\nq0 Q0 d1 2 1 x\n")
+    passages = {"d0": ["red one two", "two blue five"], "d1": ["green three"]}
+    torch.manual_seed(0)
+    model = model_class.from_pretrained(backbone)
+    dataset = run_dataset(collection, "long.trec", passage_length=3, passage_stride=2)
+    module = module_class(model=model, evaluation_metrics=["RR"])
+    callback = ReRankCallback(tmp_path / "out.trec", passages=how)
+    measured = trainer(callbacks=[callback]).re_rank(module, LightningIRDataModule(inference_datasets=[dataset]))
+    expected = {}
+    for doc_id, texts in passages.items():
+        scores = [model.score("red", [text]).scores.item() for text in texts]
+        expected[doc_id] = scores[0] if how == "first" else max(scores)
+    assert read_run(tmp_path / "out.trec")["q0"] == pytest.approx(expected, rel=1e-4)
+    best = max(expected, key=expected.__getitem__)
+    assert measured == {"long/RR": pytest.approx((1.0 if best == "d0" else 0.5) / 10)}
+
+
+def test_a_run_of_passages_is_kept_if_asked_for(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    dataset = run_dataset(collection, passage_length=1)
+    callback = ReRankCallback(tmp_path / "out.trec", passages="none")
+    trainer(callbacks=[callback]).re_rank(
+        BiEncoderModule(str(backbone)), LightningIRDataModule(inference_datasets=[dataset])
+    )
+    assert read_run(tmp_path / "out.trec")["q0"].keys() == {f"d{doc}#{part}" for doc in range(10) for part in (0, 1)}
+
+
+def test_an_unknown_aggregation_of_passages_is_refused() -> None:
+    with pytest.raises(LirDataError, match=r"ReRankCallback: passages is 'maxp'; .* Did you mean 'max'"):
+        ReRankCallback(passages="maxp")
+
+
+def test_validation_measures_documents_where_they_are_cut(backbone: Path, collection: Path) -> None:
+    (collection / "docs.tsv").write_text("".join(f"d{n}\t{'red blue ' * 4}\n" for n in range(10)))
+    module = BiEncoderModule(str(backbone), loss_functions=[InBatchCrossEntropy()], evaluation_metrics=["NumRet"])
+    tuples = TupleDataset(
+        str(collection / "qrels.txt"), docs=str(collection / "docs.tsv"), queries=str(collection / "queries.tsv")
+    )
+    fitted = trainer(max_epochs=1)
+    data = LightningIRDataModule(train_dataset=tuples, inference_datasets=[run_dataset(collection, passage_length=3)])
+    fitted.fit(module, data)
+    assert fitted.callback_metrics["run/NumRet"].item() == 100
 
 
 def test_batches_are_the_same_for_any_number_of_workers(backbone: Path, collection: Path) -> None:

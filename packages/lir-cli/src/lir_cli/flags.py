@@ -42,6 +42,12 @@ def data(dataset: Mapped | None, batch_size: int | None, num_workers: int | None
     return {"data": {"class_path": "LightningIRDataModule", "init_args": arguments}} if arguments else {}
 
 
+def windows(passage_length: int | None, passage_stride: int | None) -> Mapped:
+    """Return a dataset's arguments that ``--passage-length`` and ``--passage-stride`` mean."""
+    named = {"passage_length": passage_length, "passage_stride": passage_stride}
+    return {name: value for name, value in named.items() if value is not None}
+
+
 def callback(settings: Mapped, name: str, arguments: Mapped, needs: Mapping[str, str]) -> Mapped:
     """Put arguments into the settings' callback of a class, or add that callback.
 

@@ -18,8 +18,9 @@ COMMANDS = {
     "search": "Search an index, with one query at the terminal or with many.",
     "rerank": "Score the documents of a run anew.",
     "fuse": "Make one run of several, by ranks or by scores.",
-    "evaluate": "Measure runs by judgements.",
-    "score": "Score documents for a query.",
+    "evaluate": "Measure runs by judgements, and compare them.",
+    "mine": "Mine hard negatives, as training tuples.",
+    "score": "Score documents for a query, or training tuples as a teacher.",
     "demo": "Watch the whole pipeline work, on real text, in two minutes.",
 }
 

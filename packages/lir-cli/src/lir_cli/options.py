@@ -58,3 +58,23 @@ work = together(
         "--num-workers", type=click.IntRange(0), metavar="N", help="Processes that read and tokenize. [default: 0]"
     ),
 )
+windows = together(
+    click.option(
+        "--passage-length",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Cut documents into passages of N words, with the ids D#0, D#1, ... [default: whole documents]",
+    ),
+    click.option(
+        "--passage-stride",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Words from the start of a passage to that of the next. [default: half of --passage-length]",
+    ),
+)
+passages = click.option(
+    "--passages",
+    type=click.Choice(["max", "first", "mean", "sum", "none"]),
+    help="How passages' scores become their documents'; none for a run of passages. [default: max where documents were "
+    "cut by --passage-length, otherwise none]",
+)

@@ -5,7 +5,9 @@ from itertools import islice
 from typing import Protocol
 
 from lir_data.arguments import check_count
+from lir_data.errors import ArgumentError
 from lir_data.order import OrderedDataset
+from lir_data.passages import PassageDocuments, Windows, cut_source, find_windows, parse_source
 from lir_data.samples import DocSample
 from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments, HuggingFaceDocuments
 from lir_data.sources.hugging_face import HuggingFaceName
@@ -43,7 +45,8 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
     Args:
         source: An id of ir_datasets; a BEIR folder; a dataset of Hugging Face (``hf:NAME?config=…&split=…``); or a file: tsv
             (``doc_id<TAB>text``), or jsonl or parquet (``doc_id``, ``_id`` or ``id``; ``text`` or ``contents``;
-            ``title``, where there is one). tsv and jsonl may be packed (.gz, .zst).
+            ``title``, where there is one). tsv and jsonl may be packed (.gz, .zst). ``#passages=150,75`` behind it opens
+            the passages of its documents (see `lir_data.passages`).
         text_fields: Fields to join by spaces; None for ir_datasets' default text, or title and text of a file.
 
     Raises:
@@ -54,6 +57,9 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
         ArgumentError: If a field is not among those of the dataset.
         MalformedLineError: If a line cannot be read.
     """
+    source, windows = parse_source(source)
+    if windows is not None:
+        return PassageDocuments(open_documents(source, text_fields), windows, source)
     if is_file_name(source):
         table = find_table(source, "docs")
         if isinstance(table, HuggingFaceName):
@@ -69,22 +75,44 @@ class DocDataset(OrderedDataset[DocSample, DocSample]):
         doc_dataset: An id of ir_datasets that has documents, or a file (see `open_documents`).
         num_docs: Only so many, from the start; None for all.
         text_fields: Fields to join by spaces; None for the default text.
+        passage_length: Cuts each document into passages of so many words, with the ids ``D#0``, ``D#1`` and so on (see
+            `lir_data.passages`); they are then the items that `shard` and `skip` count. None for whole documents.
+        passage_stride: Words from the start of a passage to that of the next; None for half of ``passage_length``.
     """
 
-    def __init__(self, doc_dataset: str, num_docs: int | None = None, text_fields: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        doc_dataset: str,
+        num_docs: int | None = None,
+        text_fields: Sequence[str] | None = None,
+        passage_length: int | None = None,
+        passage_stride: int | None = None,
+    ) -> None:
         self.num_docs = check_count("DocDataset", "num_docs", num_docs)
+        self.passage_windows = find_windows("DocDataset", passage_length, passage_stride)
         self.documents = open_documents(doc_dataset, text_fields)
-        self.name = short_name(doc_dataset)
-        self.source = full_name(doc_dataset)
+        self.name = short_name(parse_source(doc_dataset)[0])
+        self.source = _full_source(doc_dataset, self.passage_windows)
 
     def records(self, _: int, /) -> Iterable[DocSample]:
-        """Yield the documents; there is nothing to look up."""
-        return islice(self.documents, self.num_docs)
+        """Yield the documents or their passages; there is nothing to look up."""
+        docs = islice(self.documents, self.num_docs)
+        return docs if self.passage_windows is None else self.passage_windows.passages(docs)
 
     def complete(self, records: Sequence[DocSample], _: int, /) -> Sequence[DocSample]:
         """Return the documents."""
         return records
 
     def __len__(self) -> int:
+        if self.passage_windows is not None:
+            raise TypeError(f"The number of passages of '{self.name}' is not known before they are cut.")
         total = len(self.documents)
         return self._count(total if self.num_docs is None else min(total, self.num_docs))
+
+
+def _full_source(source: str, windows: Windows | None) -> str:
+    """Return the name that opens the same documents, cut alike, from any folder."""
+    name, own = parse_source(source)
+    if own is not None and windows is not None:
+        raise ArgumentError(f"DocDataset: '{source}' is cut into passages already; leave passage_length out.")
+    return cut_source(full_name(name), own or windows)

@@ -28,8 +28,8 @@ def evaluate(
 ) -> dict[str, float] | dict[str, dict[str, float]]:
     """Measure a run.
 
-    A judged query that the run lacks counts 0. A query of the run without judgements counts nothing; how many there are
-    is logged as a warning. Documents of equal score are ranked as the tool ranks them that ir-measures has compute the
+    A judged query that the run lacks counts 0. A query of the run without judgements counts nothing. How many there are
+    of either is logged as a warning. Documents of equal score are ranked as the tool ranks them that ir-measures has compute the
     measure: by trec_eval the larger id first, by the script of MS MARCO, which computes RR@k, the smaller.
 
     Args:
@@ -46,34 +46,55 @@ def evaluate(
         UnknownMeasureError: If there is no such measure.
         EmptySourceError: If there are no judgements.
     """
-    import ir_measures
-
     parsed = parse_measures([measures] if isinstance(measures, str) else measures)
     scores = read_run(run) if isinstance(run, str | Path) else run
     judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
-    if not judged:
-        raise EmptySourceError("There are no judgements to measure with.")
-    _report_unjudged(scores, judged)
-    # An empty ranking is none to ir-measures' tools.
-    ranked = {query_id: docs for query_id, docs in scores.items() if query_id in judged and docs}
-    # A measure given twice is computed once.
-    values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed}
-    for metric in ir_measures.iter_calc(list(values), judged, ranked):
-        values[metric.measure][metric.query_id] = float(metric.value)
+    values = values_by_query(scores, judged, parsed)
     if per_query:
-        return {str(measure): {query: by_query[query] for query in judged} for measure, by_query in values.items()}
+        return {str(measure): by_query for measure, by_query in values.items()}
     return {str(measure): _aggregate(measure, by_query.values()) for measure, by_query in values.items()}
 
 
-def _report_unjudged(run: Mapping[str, Any], qrels: Mapping[str, Any]) -> None:
-    unjudged = [query_id for query_id in run if query_id not in qrels]
-    if unjudged:
+def values_by_query(
+    run: Mapping[str, Mapping[str, float]],
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Any],
+    name: str = "The run",
+) -> dict[Any, dict[str, float]]:
+    """Measure each judged query of a run, and report what it lacks and what has no judgements.
+
+    Args:
+        run: Scores by document by query.
+        qrels: Relevance by document by query.
+        measures: As `parse_measures` gives them; one given twice is computed once.
+        name: Of the run, as a sentence begins.
+
+    Returns:
+        For each measure the value of each judged query, in the order of the judgements.
+
+    Raises:
+        EmptySourceError: If there are no judgements.
+    """
+    import ir_measures
+
+    if not qrels:
+        raise EmptySourceError("There are no judgements to measure with.")
+    if unjudged := [query_id for query_id in run if query_id not in qrels]:
         logger.warning(
-            "%d of the run's %d queries have no judgements, '%s' the first; they count nothing.",
-            len(unjudged),
-            len(run),
-            unjudged[0],
+            "%s has %d queries, of which %d have no judgements, '%s' the first; they count nothing.",
+            *(name, len(run), len(unjudged), unjudged[0]),
         )
+    # An empty ranking is none to ir-measures' tools.
+    ranked = {query_id: docs for query_id, docs in run.items() if query_id in qrels and docs}
+    if lacking := [query_id for query_id in qrels if query_id not in ranked]:
+        logger.warning(
+            "%s has no documents for %d of the %d judged queries, '%s' the first; they count 0.",
+            *(name, len(lacking), len(qrels), lacking[0]),
+        )
+    values: dict[Any, dict[str, float]] = {measure: {} for measure in measures}
+    for metric in ir_measures.iter_calc(list(values), qrels, ranked):
+        values[metric.measure][metric.query_id] = float(metric.value)
+    return {measure: {query_id: by_query[query_id] for query_id in qrels} for measure, by_query in values.items()}
 
 
 def _aggregate(measure: Any, values: Any) -> float:

@@ -10,6 +10,7 @@ from lir_data.documents import open_documents
 from lir_data.errors import ArgumentError, MissingPartError, unknown_ids
 from lir_data.judgements import find_qrels
 from lir_data.order import OrderedDataset
+from lir_data.passages import find_windows
 from lir_data.queries import Queries
 from lir_data.samples import RankSample, RankTargets
 from lir_data.sampling import SamplingStrategy, generator, sample
@@ -47,6 +48,10 @@ class RunDataset(OrderedDataset[str, RankSample]):
         qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
         text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
+        passage_length: Puts in the place of each document its passages of so many words, with the ids ``D#0``, ``D#1`` and
+            so on, and the document's target; `aggregate_passages` makes scores of documents of theirs. None for whole
+            documents.
+        passage_stride: Words from the start of a passage to that of the next; None for half of ``passage_length``.
     """
 
     def __init__(
@@ -63,11 +68,14 @@ class RunDataset(OrderedDataset[str, RankSample]):
         qrels: str | None = None,
         text_fields: Sequence[str] | None = None,
         seed: int = 0,
+        passage_length: int | None = None,
+        passage_stride: int | None = None,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
         check_choice("RunDataset", "targets", targets, (*get_args(Targets), None))
         if seed < 0:
             raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")
+        self.passage_windows = find_windows("RunDataset", passage_length, passage_stride)
         self.depth = check_count("RunDataset", "depth", depth)
         self.sample_size = check_count("RunDataset", "sample_size", sample_size)
         self.sampling_strategy: SamplingStrategy = sampling_strategy
@@ -118,7 +126,13 @@ class RunDataset(OrderedDataset[str, RankSample]):
 
     @property
     def num_docs(self) -> int:
-        """Documents of all rankings together, as they are kept and drawn."""
+        """Documents of all rankings together, as they are kept and drawn.
+
+        Raises:
+            TypeError: If they are passages, which nobody can count before they are cut.
+        """
+        if self.passage_windows is not None:
+            raise TypeError(f"The number of passages of '{self.name}' is not known before they are cut.")
         counts = (len(self._scores(query_id)) for query_id in self.in_order(self.epoch))
         return sum(count if self.sample_size is None else min(count, self.sample_size) for count in counts)
 
@@ -154,7 +168,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
         rankings = [(query_id, self._scores(query_id)) for query_id in records]
         drawn = [self._draw(query_id, list(scores), epoch) for query_id, scores in rankings]
         texts = self._documents.get_many(doc_id for doc_ids in drawn for doc_id in doc_ids)
-        return [
+        samples = [
             RankSample(
                 query_id,
                 self._queries.texts[query_id],
@@ -164,6 +178,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
             )
             for (query_id, scores), doc_ids in zip(rankings, drawn, strict=True)
         ]
+        return samples if self.passage_windows is None else [self.passage_windows.cut(ranking) for ranking in samples]
 
     def __len__(self) -> int:
         return self._count(len(self._run))

@@ -10,7 +10,7 @@ of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (wher
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -162,6 +162,8 @@ class SearchCallback(Callback):
             None writes none.
         overwrite: Whether run files may be replaced.
         allow_other_model: Whether to search with a model that did not build the index.
+        aggregate: What is made of each run before it is written or measured; for an index of passages, a run of their
+            documents.
 
     Raises:
         RunFileError: If the run exists, and ``overwrite`` is not set.
@@ -174,9 +176,11 @@ class SearchCallback(Callback):
         run_path: str | Path | None = None,
         overwrite: bool = False,
         allow_other_model: bool = False,
+        aggregate: Callable[[Run], Run] | None = None,
     ) -> None:
         super().__init__()
         self.index_dir = Path(index_dir)
+        self.aggregate = aggregate
         self.search_config = search_config
         self.run_path = None if run_path is None else Path(run_path)
         self.overwrite = overwrite
@@ -233,6 +237,8 @@ class SearchCallback(Callback):
         """Bring the runs of all processes together, and write them in the first."""
         if trainer.world_size > 1:
             self._runs = _merge(_gather(self._runs, trainer.world_size))
+        if self.aggregate is not None:
+            self._runs = {number: self.aggregate(run) for number, run in self._runs.items()}
         if not trainer.is_global_zero or self.run_path is None:
             return
         if len(self._runs) > len(self._paths):

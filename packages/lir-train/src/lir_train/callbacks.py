@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lightning import Callback, LightningModule, Trainer
 
 from lir_data import write_run
+from lir_data.arguments import check_choice
+from lir_data.passages import Aggregation
 from lir_train.batches import ScoredRankings
 from lir_train.errors import LirTrainError
 from lir_train.gather import merged_runs
-from lir_train.module import add_rankings
+from lir_train.module import add_rankings, of_documents
 
 
 class ReRankCallback(Callback):
@@ -20,9 +22,19 @@ class ReRankCallback(Callback):
         run_path: Where the run goes; a folder, with one file for each dataset, if there are several datasets. None writes
             none.
         overwrite: Whether an existing file is replaced.
+        passages: How passages' scores become their documents', before anything is written or measured: ``max``, ``first``,
+            ``mean``, ``sum``, or ``none`` for a run of passages (see `lir_data.aggregate_passages`). None for ``max`` where
+            the dataset cuts its documents (its ``passage_length``), and ``none`` where it does not.
+
+    Raises:
+        ArgumentError: If there is no such aggregation.
     """
 
-    def __init__(self, run_path: str | Path | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self, run_path: str | Path | None = None, overwrite: bool = False, passages: Aggregation | None = None
+    ) -> None:
+        check_choice("ReRankCallback", "passages", passages, (*get_args(Aggregation), None))
+        self.passages: Aggregation | None = passages
         self.run_path = None if run_path is None else Path(run_path)
         self.overwrite = overwrite
         #: The re-ranked runs, by the position of their dataset.
@@ -67,9 +79,13 @@ class ReRankCallback(Callback):
             add_rankings(self.runs.setdefault(dataloader_idx, {}), outputs)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the ranks' scores together and write them."""
+        """Bring the ranks' scores together, make those of passages their documents', and write them."""
         del pl_module
-        self.runs = merged_runs(self.runs)
+        self.runs = of_documents(
+            merged_runs(self.runs),
+            getattr(trainer, "datamodule").inference_datasets,  # noqa: B009 - unknown to a type checker
+            self.passages,
+        )
         if trainer.is_global_zero:
             for place, path in enumerate(self._paths):
                 write_run(path, self.runs.get(place, {}), overwrite=self.overwrite)

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from lir_data import evaluate, parse_measures
+from lir_data import aggregate_passages, evaluate, parse_measures
+from lir_data.passages import Aggregation
 from lir_models import BiEncoderModel, CrossEncoderModel, ScoreOutput
 from lir_train.batches import RankBatch, ScoredRankings, TrainBatch
 from lir_train.errors import ArgumentError, DivergedError, WrongStageError
@@ -206,7 +207,7 @@ class LightningIRModule(LightningModule):
         if self.trainer.sanity_checking:
             return
         datasets = self.trainer.datamodule.validation_datasets  # pyright: ignore[reportAttributeAccessIssue]
-        self.log_dict(self.evaluate_runs(runs, datasets))
+        self.log_dict(self.evaluate_runs(of_documents(runs, datasets), datasets))
 
     def evaluate_runs(self, runs: dict[int, dict[str, dict[str, float]]], datasets: Sequence[Any]) -> dict[str, float]:
         """Measure runs by the judgements of their datasets, where there are any.
@@ -231,6 +232,23 @@ def add_rankings(run: dict[str, dict[str, float]], rankings: ScoredRankings) -> 
     """Put scored rankings into a run."""
     for query_id, doc_ids, scores in zip(rankings.query_ids, rankings.doc_ids, rankings.scores, strict=True):
         run[query_id] = dict(zip(doc_ids, scores.tolist(), strict=True))
+
+
+def of_documents(
+    runs: dict[int, dict[str, dict[str, float]]], datasets: Sequence[Any], passages: Aggregation | None = None
+) -> dict[int, dict[str, dict[str, float]]]:
+    """Make the scores of passages those of their documents.
+
+    Args:
+        runs: Runs by the position of their dataset.
+        datasets: The datasets.
+        passages: How; None for the best passage's where the dataset cuts its documents, and not at all where it does not.
+    """
+
+    def how(place: int) -> Aggregation:
+        return passages or ("none" if getattr(datasets[place], "passage_windows", None) is None else "max")
+
+    return {place: run if how(place) == "none" else aggregate_passages(run, how(place)) for place, run in runs.items()}
 
 
 def check_metrics(metrics: Sequence[str] | None) -> None:

@@ -44,7 +44,7 @@ def command(
     k: int | None,
     overwrite: bool,
 ) -> None:
-    r"""Make one run of several, by ranks or by scores: hybrid retrieval.
+    """Make one run of several, by ranks or by scores: hybrid retrieval.
 
     \b
     Examples:

@@ -22,6 +22,7 @@ from lir_cli.index_type import IndexType, IndexTypeOption
     help="What kind of index: KINDS. bm25 needs no model. [default: an exact one of what the model makes, faiss-flat "
     "where that is one vector a text]",
 )
+@options.windows
 @click.option("--keep-parts", is_flag=True, help="Keep the embeddings, for an index of another type.")
 @options.overwrite
 @options.work
@@ -33,6 +34,8 @@ def command(
     docs: str | None,
     index_dir: str | None,
     kind: str | None,
+    passage_length: int | None,
+    passage_stride: int | None,
     keep_parts: bool,
     overwrite: bool,
     batch_size: int | None,
@@ -46,15 +49,20 @@ def command(
     Examples:
       lir index --model sentence-transformers/all-MiniLM-L6-v2 --docs vaswani --index idx
       lir index --type bm25 --docs vaswani --index bm25
+      lir index --model M --docs long.jsonl --passage-length 150 --passage-stride 75 --index idx
     """
-    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start
+    from lir_cli.errors import SettingsError
+    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start, windows
     from lir_cli.output import say
     from lir_cli.settings import merge
     from lir_cli.without_model import kind_of_texts, without_model
 
     settings = start(ctx, configs)
     settings = merge(settings, model_settings(model, "BiEncoderModule"))
-    dataset = None if docs is None else {"class_path": "DocDataset", "init_args": {"doc_dataset": docs}}
+    cut = windows(passage_length, passage_stride)
+    if docs is None and cut:
+        raise SettingsError(f"--{next(iter(cut)).replace('_', '-')} is of documents that are named by --docs.")
+    dataset = None if docs is None else {"class_path": "DocDataset", "init_args": {"doc_dataset": docs, **cut}}
     settings = merge(settings, data(dataset, batch_size, num_workers))
     arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
     if kind is not None:

@@ -16,6 +16,8 @@ from lir_cli import options
 @click.option(
     "--depth", type=click.IntRange(1), metavar="N", help="Documents of each ranking that are scored. [default: all]"
 )
+@options.windows
+@options.passages
 @click.option("--output", metavar="FILE", help="Where the new TREC run is written.")
 @click.option("--late-interaction", is_flag=True, help="Let a bi-encoder score by MaxSim over its token embeddings.")
 @options.evaluation
@@ -30,6 +32,9 @@ def command(
     queries: str | None,
     docs: str | None,
     depth: int | None,
+    passage_length: int | None,
+    passage_stride: int | None,
+    passages: str | None,
     output: str | None,
     late_interaction: bool,
     qrels: str | None,
@@ -41,12 +46,14 @@ def command(
     """Score the documents of a run anew.
 
     \b
-    Example:
+    Examples:
       lir rerank --model cross-encoder/ms-marco-MiniLM-L6-v2 --run run.trec \\
           --queries vaswani --docs vaswani --output reranked.trec -m nDCG@10
+      lir rerank --model M --run run.trec --queries q.tsv --docs long.jsonl \\
+          --passage-length 150 --passages max --output reranked.trec
     """
     from lir_cli.errors import SettingsError
-    from lir_cli.flags import callback, data, finish, model_settings, start
+    from lir_cli.flags import callback, data, finish, model_settings, start, windows
     from lir_cli.output import print_table, say
     from lir_cli.settings import merge
 
@@ -62,12 +69,16 @@ def command(
             raise SettingsError("--late-interaction needs a bi-encoder, named by --model.")
         settings["model"]["init_args"]["config"] = late_interaction_config(model)
     dataset: dict[str, Any] | None = None
+    cut = windows(passage_length, passage_stride)
+    if run_path is None and cut:
+        raise SettingsError(f"--{next(iter(cut)).replace('_', '-')} is of the documents of a run named by --run.")
     if run_path is not None:
         named = {"docs": docs, "queries": queries, "qrels": qrels, "depth": depth}
         arguments = {name: value for name, value in named.items() if value is not None}
-        dataset = {"class_path": "RunDataset", "init_args": {"run_path_or_id": run_path, **arguments}}
+        dataset = {"class_path": "RunDataset", "init_args": {"run_path_or_id": run_path, **arguments, **cut}}
     settings = merge(settings, data(dataset, batch_size, num_workers))
-    arguments = {} if output is None else {"run_path": output}
+    named = {"run_path": output, "passages": passages}
+    arguments = {name: value for name, value in named.items() if value is not None}
     settings = callback(settings, "ReRankCallback", arguments | ({"overwrite": True} if overwrite else {}), needs={})
     pipeline = finish(ctx, settings, "re_rank", "--run")
     for item in pipeline.data.inference_datasets:

@@ -1,10 +1,19 @@
 """``lir search``."""
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lir_cli import options
+
+if TYPE_CHECKING:
+    from lir_data import Run
+    from lir_data.passages import Aggregation
+
+# Passages that are searched for in the place of one document: enough of them for most rankings to have k documents.
+_PASSAGES_A_DOC = 10
 
 
 @click.command("search", context_settings=options.CONFIGURABLE)
@@ -16,6 +25,7 @@ from lir_cli import options
 @click.option(
     "-k", "k", type=click.IntRange(1), metavar="K", help="Documents a query. [default: 10 at the terminal, else 100]"
 )
+@options.passages
 @click.option("--run", "run_path", metavar="FILE", help="Where the TREC run is written.")
 @options.evaluation
 @options.docs
@@ -31,6 +41,7 @@ def command(
     index_dir: str | None,
     queries: str | None,
     k: int | None,
+    passages: "Aggregation | None",
     run_path: str | None,
     qrels: str | None,
     measures: tuple[str, ...],
@@ -42,7 +53,9 @@ def command(
 ) -> None:
     """Search an index, with one query at the terminal or with many.
 
-    One query is answered with the text of the hits; the index knows its model and its documents.
+    One query is answered with the text of the hits; the index knows its model and its documents. Of an index of passages
+    -k counts documents: ten times as many passages are searched for, and a run has fewer documents where those are of
+    fewer.
 
     \b
     Examples:
@@ -59,6 +72,8 @@ def command(
             raise SettingsError(f"There is no option '{ctx.args[0]}' beside a query at the terminal.")
         if index_dir is None:
             raise SettingsError("--index is missing.")
+        if passages not in (None, "none"):
+            raise SettingsError("--passages is of a run; a query at the terminal is answered with passages.")
         _answer(query, index_dir, model, docs, k or 10, allow_other_model=allow_other_model)
         return
     if query is not None:
@@ -90,13 +105,36 @@ def command(
     settings = merge(settings, data(dataset, batch_size, num_workers))
     if index.form == "text":
         settings = without_model(settings, f"The index in '{index.path}' is searched with")
-    _set_k(callback_arguments(settings, "SearchCallback"), index, k)
+    how = passages or usual_aggregation(index)
+    arguments = callback_arguments(settings, "SearchCallback")
+    num_docs = None
+    if how != "none":
+        num_docs = k or ((arguments.get("search_config") or {}).get("init_args") or {}).get("k", 100)
+        k = min(len(index), _PASSAGES_A_DOC * num_docs)
+    _set_k(arguments, index, k)
     pipeline = finish(ctx, settings, "search", "--queries")
+    if num_docs is not None:
+        aggregate = partial(_of_documents, how=how, depth=num_docs)
+        next(item for item in pipeline.callbacks if hasattr(item, "aggregate")).aggregate = aggregate
     metrics, _ = pipeline.run()
     if metrics:
         print_table(("measure", "value"), list(metrics.items()))
     if run_path is not None:
         say(f"The run is in {run_path}")
+
+
+def usual_aggregation(index: Any) -> "Aggregation":
+    """Return how passages are made into documents if nothing is said: the best of each, where lir cut them."""
+    from lir_data.passages import parse_source
+
+    documents = index.metadata["documents"]
+    return "none" if documents is None or parse_source(documents)[1] is None else "max"
+
+
+def _of_documents(run: "Run", how: "Aggregation", depth: int) -> "Run":
+    from lir_data import aggregate_passages, cut_run
+
+    return cut_run(aggregate_passages(run, how), depth)
 
 
 def _set_k(arguments: dict[str, Any], index: Any, k: int | None) -> None:
@@ -142,7 +180,7 @@ def answer(
     from lir_data import open_documents
 
     documents = None if docs is None else open_documents(docs)
-    asked = [query] if model is None else _encoded(index, model, query, allow_other_model=allow_other_model)
+    asked = [query] if model is None else encoded(index, model, [query], allow_other_model=allow_other_model)
     result = index.search(asked, k)
     ids, scores = result.doc_ids[0], result.scores[0]
     texts = {} if documents is None else documents.get_many(ids)
@@ -153,7 +191,12 @@ def answer(
     print_table(("rank", "score", "document", "text"), rows)
 
 
-def _encoded(index: Any, model: str, query: str, *, allow_other_model: bool) -> Any:
+def encoded(index: Any, model: str, queries: Sequence[str], *, allow_other_model: bool = False) -> Any:
+    """Embed queries by the model that made an index.
+
+    Raises:
+        SettingsError: If it is another model, and that is not allowed.
+    """
     from lir_cli.errors import SettingsError
     from lir_models import BiEncoderModel
 
@@ -164,4 +207,4 @@ def _encoded(index: Any, model: str, query: str, *, allow_other_model: bool) -> 
             f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
             hint="--allow-other-model searches all the same",
         )
-    return encoder.encode_query([query])
+    return encoder.encode_query(list(queries))

@@ -1,5 +1,6 @@
 """What a source's name means: a file, a BEIR folder, a dataset of Hugging Face, or an id of ir_datasets."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,8 +71,18 @@ def existing(source: str) -> Path:
     if path.is_dir():
         raise SourceNotFoundError(f"'{shown(path)}' is a folder; a file is needed.")
     if not path.is_file():
-        raise SourceNotFoundError(f"There is no file '{shown(path)}'.")
+        raise SourceNotFoundError(f"There is no file '{shown(path)}'.{_nearest_file(path)}")
     return path
+
+
+def _nearest_file(path: Path) -> str:
+    """Return which file of the same folder was meant, if any is near."""
+    try:
+        names = [item.name for item in path.parent.iterdir() if item.is_file()]
+    except OSError:  # nor is there a folder, or none that may be read
+        return ""
+    near = get_close_matches(path.name, names, n=1)
+    return f" Did you mean '{shown(path.with_name(near[0]))}'?" if near else ""
 
 
 def no_beir_folder(source: str) -> str:
