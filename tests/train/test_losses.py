@@ -340,14 +340,14 @@ OF_TEACHERS = [
 
 
 @pytest.mark.parametrize(("loss", "equation"), EQUATIONS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(rows=ROWS)
 def test_equals_its_equation(loss: LossFunction, equation: Callable[[Rows], float], rows: Rows) -> None:
     assert loss.compute(batch_of(rows)).item() == pytest.approx(equation(rows), abs=1e-8)
 
 
 @pytest.mark.parametrize(("loss", "equation"), OF_TEACHERS)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(rows=TEACHER_ROWS)
 def test_equals_its_equation_with_a_teachers_scores(
     loss: LossFunction, equation: Callable[[Rows], float], rows: Rows
@@ -373,7 +373,7 @@ def test_the_gradient_is_that_of_the_loss(loss: LossFunction) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(rows=ROWS)
 def test_places_and_queries_without_documents_change_nothing(loss: LossFunction, rows: Rows) -> None:
     batch, wider = batch_of(rows), batch_of([*rows, []], width=7)

@@ -95,7 +95,7 @@ def embeddings_of(queries: list[list[float]], docs: list[list[float]], *, packed
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", PENALTIES)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(queries=VECTORS, docs=VECTORS)
 def test_a_penalty_equals_its_equation(
     kind: type[LossFunction], packed: bool, queries: list[list[float]], docs: list[list[float]]
@@ -105,7 +105,7 @@ def test_a_penalty_equals_its_equation(
     assert value.item() == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(docs=VECTORS, threshold=st.integers(0, 3))
 def test_texts_of_few_terms_are_not_penalized(docs: list[list[float]], threshold: int) -> None:
     loss = FLOPSRegularization(0.0, 1.0, doc_threshold=threshold)
@@ -113,7 +113,7 @@ def test_texts_of_few_terms_are_not_penalized(docs: list[list[float]], threshold
     assert loss.compute(embeddings_of(docs, docs)).item() == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(docs=st.lists(VECTORS, min_size=1, max_size=3), decay=st.sampled_from([0.0, 0.9]))
 def test_df_flops_equals_its_equation(docs: list[list[list[float]]], decay: float) -> None:
     width = min(len(rows[0]) for rows in docs)
