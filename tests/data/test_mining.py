@@ -90,9 +90,9 @@ def test_the_top_negatives_are_those_of_an_obvious_version(
         return
     found = list(mine_negatives(run, qrels, **options))
     assert [(item.query, item.docs) for item in found] == expected
-    for query_id, docs, scores in found:
-        known = (teacher or {}).get(query_id, {})
-        assert scores == (tuple(known[doc_id] for doc_id in docs) if docs[0] in known else None)
+    for item in found:
+        known = (teacher or {}).get(item.query, {})
+        assert item.scores == (tuple(known[doc_id] for doc_id in item.docs) if item.docs[0] in known else None)
 
 
 @given(RUN, QRELS, st.integers(0, 3))
@@ -101,7 +101,7 @@ def test_random_negatives_are_candidates_and_never_relevant(run: Run, qrels: Qre
     run = {**run, "q1": {"b": 1.0, "c": 0.5, "d": 0.25}}
     found = list(mine_negatives(run, qrels, num_negatives=2, sampling_strategy="random", seed=seed))
     assert found == list(mine_negatives(run, qrels, num_negatives=2, sampling_strategy="random", seed=seed))
-    for query_id, (positive, *negatives), _ in found:
+    for query_id, (positive, *negatives) in [(item.query, item.docs) for item in found]:
         assert qrels[query_id][positive] > 0
         assert not [doc_id for doc_id in negatives if qrels[query_id].get(doc_id, 0) > 0]
         assert set(negatives) <= set(run[query_id])
