@@ -1,7 +1,6 @@
 """The order of training batches: the same for any number of workers and ranks."""
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,8 @@ from torch.utils.data import DataLoader
 
 from lir_data import MixedDataset, RankSample, RunDataset, TupleDataset
 from lir_models import BiEncoderModel
-from lir_train.collate import train_batch
-from lir_train.data_module import BatchStream
-
-
-def named(samples: Sequence[Any]) -> list[str]:
-    """A batch that says what is in it."""
-    return [f"{sample.query_id}: {' '.join(sample.doc_ids)}" for sample in samples]
+from lir_train.collate import TrainingCollator
+from lir_train.training_stream import TrainingStream
 
 
 @pytest.fixture(params=["tuples", "run", "mixture"])
@@ -32,43 +26,60 @@ def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return {"tuples": tuples, "run": run, "mixture": MixedDataset([tuples, run], [1, 2])}[request.param]
 
 
-def batches(dataset: Any, size: int, epoch: int, workers: int = 0) -> list[list[str]]:
-    stream = BatchStream(dataset, size, named)
-    stream.epoch = epoch
-    return list(DataLoader(stream, batch_size=None, num_workers=workers))
+@pytest.fixture(scope="module")
+def model(backbone: Path) -> BiEncoderModel:
+    return BiEncoderModel.from_pretrained(backbone)
+
+
+def batches(
+    dataset: Any, size: int, epoch: int, model: BiEncoderModel, *, workers: int = 0, rank: int = 0, ranks: int = 1
+) -> list[list[str]]:
+    """Return the queries and documents of each batch of a process."""
+    stream = TrainingStream(dataset, size, TrainingCollator(model, needs_targets=False), rank, ranks)
+    stream.set_epoch(epoch)
+    loader = DataLoader(stream, batch_size=None, num_workers=workers)
+    return [
+        [
+            f"{query}: {doc}"
+            for query, doc in zip(batch.texts.queries, batch.texts.docs[:: batch.mask.shape[1]], strict=True)
+        ]
+        for batch in loader
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than processors
 @pytest.mark.parametrize("workers", [0, 1, 2, 4])
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_each_sample_is_seen_once_in_an_order_of_seed_and_epoch_alone(dataset: Any, workers: int, ranks: int) -> None:
+@pytest.mark.parametrize("size", [4, 11])
+def test_each_sample_is_seen_once_in_an_order_of_seed_and_epoch_alone(
+    dataset: Any, model: BiEncoderModel, workers: int, ranks: int, size: int
+) -> None:
     shuffled = dataset.shuffle(5, buffer_size=7)
-    expected = batches(shuffled, 4 * ranks, epoch=1)
-    parts = [batches(shuffled.shard(ranks, rank), 4, 1, workers) for rank in range(ranks)]
-    together = [
-        sorted(sample for part in parts for sample in (part[place] if place < len(part) else []))
-        for place in range(len(parts[0]))
-    ]
-    assert together == [sorted(batch) for batch in expected]
-    assert sorted(sample for batch in together for sample in batch) == sorted(named(list(dataset)))
-    if ranks == 1:
-        assert parts[0] == expected
+    expected = batches(shuffled, size * ranks, 1, model)
+    parts = [batches(shuffled, size, 1, model, workers=workers, rank=rank, ranks=ranks) for rank in range(ranks)]
+    # In every step each process has a batch, the last perhaps of no samples.
+    assert {len(part) for part in parts} == {len(expected)}
+    assert [sorted(sum(together, [])) for together in zip(*parts, strict=True)] == [sorted(batch) for batch in expected]
+    found = [sample for part in parts for batch in part for sample in batch]
+    assert sorted(found) == sorted(f"{sample.query}: {sample.docs[0]}" for sample in dataset)
 
 
-def test_a_document_counts_for_the_subtopic_that_it_is_about_most(backbone: Path) -> None:
+def test_a_document_counts_for_the_subtopic_that_it_is_about_most(model: BiEncoderModel) -> None:
     sample = RankSample("1", "red", ("a", "b"), ("blue", "green"), ((0.0, 2.0, 1.0), (0.0, 0.0, 0.5)))
-    batch = train_batch([sample], BiEncoderModel.from_pretrained(backbone))
+    batch = TrainingCollator(model)([sample])
     assert batch.targets.tolist() == [[2.0, 0.5]]
 
 
-def test_epochs_differ_and_come_again(dataset: Any) -> None:
+def test_epochs_differ_and_come_again(dataset: Any, model: BiEncoderModel) -> None:
     shuffled = dataset.shuffle(5)
-    first = batches(shuffled, 4, 0)
-    assert batches(shuffled, 4, 1) != first
-    assert batches(shuffled, 4, 0) == first
+    first = batches(shuffled, 4, 0, model)
+    assert batches(shuffled, 4, 1, model) != first
+    assert batches(shuffled, 4, 0, model) == first
 
 
-def test_a_worker_looks_up_no_text_of_anothers_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_looks_up_no_text_of_anothers_batches(
+    tmp_path: Path, model: BiEncoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "docs.tsv").write_text("".join(f"d{number}\ttext\n" for number in range(40)))
     (tmp_path / "queries.tsv").write_text("q\tquery\n")
     (tmp_path / "triples.tsv").write_text("".join(f"q\td{number}\n" for number in range(40)))
@@ -79,7 +90,7 @@ def test_a_worker_looks_up_no_text_of_anothers_batches(tmp_path: Path, monkeypat
     looked_up.mkdir()
     look_up = dataset._documents.get_many
     monkeypatch.setattr(dataset._documents, "get_many", partial(_noted, look_up, looked_up))
-    batches(dataset, 5, 0, workers=2)
+    batches(dataset, 5, 0, model, workers=2)
     found = [set(path.read_text().split()) for path in looked_up.iterdir()]
     assert len(found) == 2
     assert found[0] | found[1] == {f"d{number}" for number in range(40)}

@@ -35,6 +35,7 @@ def folder(backbone: Path, masked_lm: Path, tmp_path_factory: pytest.TempPathFac
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_learn_what_one_with_the_whole_batch_does(folder: Path, case: str) -> None:
     one, two = (torch.load(folder / f"{case}-{count}.pt", weights_only=True) for count in (1, 2))

@@ -29,7 +29,7 @@ def modules(folder: Path):
     yield "in-batch", BiEncoderModule(backbone, loss_functions=[in_batch], **gathered), None
     yield "uneven", BiEncoderModule(backbone, loss_functions=[in_batch, KLDivergence()], **gathered), 9
     yield "pairs", BiEncoderModule(backbone, loss_functions=[RankNet()]), 7
-    col = ColConfig(embedding_dim=8)
+    col = ColConfig(embedding_dim=8, normalization_strategy="l2")
     yield "multi-vector", BiEncoderModule(backbone, col, loss_functions=[in_batch], **gathered, mini_batch_size=3), 9
     yield "own documents", BiEncoderModule(backbone, col, loss_functions=[RankNet()]), 9
     yield "sparse", BiEncoderModule(masked_lm, SpladeConfig(), loss_functions=[in_batch], **gathered), 9

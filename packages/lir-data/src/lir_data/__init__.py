@@ -15,6 +15,7 @@ from lir_data.mixing import MixedDataset, mix
 from lir_data.passages import aggregate_passages, split_passages
 from lir_data.queries import QueryDataset, open_queries
 from lir_data.register import register_dataset
+from lir_data.retrieval import RetrievalDataset
 from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
 from lir_data.selection import cut_run, filter_run
@@ -35,6 +36,7 @@ __all__ = [
     "QueryDataset",
     "QuerySample",
     "RankSample",
+    "RetrievalDataset",
     "Run",
     "RunDataset",
     "SubtopicQrels",

@@ -18,7 +18,7 @@ from lir_train.gradient_cache import run
 from lir_train.losses import Embedded, LossFunction, LossInput
 from lir_train.losses.loss import are_best
 from lir_train.mini_batches import MiniBatches, MiniBatchLimits
-from lir_train.module import LightningIRModule, check_losses, check_metrics, padded
+from lir_train.module import LightningIRModule, check_losses, check_metrics, full_precision, padded
 
 
 class BiEncoderModule(LightningIRModule):
@@ -127,7 +127,8 @@ class BiEncoderModule(LightningIRModule):
     def _compare(self, queries: Any, docs: Any) -> Float[Tensor, "queries docs"]:
         num_queries, num_docs = (num_texts(side) for side in (queries, docs))
         if num_queries and num_docs:
-            return self.model.compare(queries, docs)
+            with full_precision(self.device):
+                return self.model.compare(queries, docs)
         # What a process compares that has no samples left: nothing, but every parameter has a gradient.
         parts = [part for side in (queries, docs) for part in (side if isinstance(side, tuple) else (side,))]
         nothing = sum(part.sum() for part in parts if part.is_floating_point())
@@ -147,7 +148,7 @@ class BiEncoderModule(LightningIRModule):
         counts = mask.sum(dim=1).tolist()
         starts = [sum(counts[:row]) for row in range(len(counts))]
         scores = [
-            self.model.compare(
+            self._compare(
                 texts_between(embedded.queries, row, row + 1), texts_between(embedded.docs, start, start + count)
             )[0]
             for row, (start, count) in enumerate(zip(starts, counts, strict=True))

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from lir_data import DocDataset, QueryDataset, RunDataset, TupleDataset
+from lir_data import DocDataset, QueryDataset, RetrievalDataset, RunDataset, TupleDataset
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
 from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
 
-InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset
+InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset | RetrievalDataset
 
 # Documents of a ranking, where the run does not say.
 _USUAL_DEPTH = 100
@@ -27,7 +28,12 @@ class BatchStream(IterableDataset[Any]):
         collate: Makes a batch of them.
     """
 
-    def __init__(self, dataset: InferenceDataset, size: int, collate: Callable[[Sequence[Any]], Any]) -> None:
+    def __init__(
+        self,
+        dataset: RunDataset | DocDataset | QueryDataset | TupleDataset,
+        size: int,
+        collate: Callable[[Sequence[Any]], Any],
+    ) -> None:
         super().__init__()
         self.dataset = dataset
         self.size = size
@@ -39,6 +45,24 @@ class BatchStream(IterableDataset[Any]):
         return map(self.collate, self.dataset.windows(self.size, number, workers))
 
 
+class SearchStream(IterableDataset[Any]):
+    """All queries in one batch, then the documents: what a search through a whole collection goes by.
+
+    Args:
+        queries: What gives the queries' batch; of several workers the first has it, whose batch comes first.
+        docs: What gives batches of documents.
+    """
+
+    def __init__(self, queries: BatchStream, docs: BatchStream) -> None:
+        super().__init__()
+        self.queries = queries
+        self.docs = docs
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        return chain(() if worker is not None and worker.id > 0 else self.queries, self.docs)
+
+
 class LightningIRDataModule(LightningDataModule):
     """Datasets to train on, and datasets to index, search, re-rank or validate with.
 
@@ -47,8 +71,8 @@ class LightningIRDataModule(LightningDataModule):
         train_dataset: Tuples or rankings to learn from, or several of them mixed.
         train_batch_size: Queries a training batch, of each process.
         shuffle_train: Whether the training data is shuffled anew each epoch.
-        inference_datasets: Documents to index, queries to search with, rankings to re-rank; during training, rankings
-            to validate on.
+        inference_datasets: Documents to index, queries to search with, rankings to re-rank; during training,
+            rankings to re-rank and collections to search (`RetrievalDataset`) after each epoch.
         inference_batch_size: Texts a window: so many are read and tokenized at a time. They are sorted by length within
             a window and go to the model in batches of a token budget, so this changes no result.
         num_workers: Processes that read and tokenize.
@@ -125,13 +149,16 @@ class LightningIRDataModule(LightningDataModule):
         return TrainingCollator(module.model, module.limits, needs_targets)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """Return loaders of the rankings to validate on."""
-        return [self._inference_loader(dataset) for dataset in self.validation_datasets]
+        """Return loaders of the rankings and the searches to validate with."""
+        return [
+            self._search_loader(dataset) if isinstance(dataset, RetrievalDataset) else self._inference_loader(dataset)
+            for dataset in self.validation_datasets
+        ]
 
     @property
-    def validation_datasets(self) -> list[RunDataset]:
-        """The rankings among the inference datasets."""
-        return [dataset for dataset in self.inference_datasets if isinstance(dataset, RunDataset)]
+    def validation_datasets(self) -> list[RunDataset | RetrievalDataset]:
+        """What a training is validated with: the rankings and the searches among the inference datasets."""
+        return [dataset for dataset in self.inference_datasets if isinstance(dataset, RunDataset | RetrievalDataset)]
 
     def predict_dataloader(self) -> list[DataLoader[Any]]:
         """Return a loader for each inference dataset; documents that are indexed already are left out."""
@@ -161,5 +188,15 @@ class LightningIRDataModule(LightningDataModule):
         collate = partial(inference_batch, dataset=dataset, model=self._model)
         return self._loader(BatchStream(shard, size, collate))
 
-    def _loader(self, stream: BatchStream) -> DataLoader[Any]:
+    def _search_loader(self, dataset: RetrievalDataset) -> DataLoader[Any]:
+        queries, docs = (
+            BatchStream(part, size, partial(inference_batch, dataset=part, model=self._model))
+            for part, size in (
+                (dataset.queries, max(1, len(dataset.queries))),
+                (self._shard(dataset.docs), self.inference_batch_size),
+            )
+        )
+        return self._loader(SearchStream(queries, docs))
+
+    def _loader(self, stream: IterableDataset[Any]) -> DataLoader[Any]:
         return DataLoader(stream, batch_size=None, num_workers=self.num_workers)

@@ -59,7 +59,7 @@ def gather_embeddings(embeddings: Any) -> Any:
 
 
 def merged_runs(runs: Runs) -> Runs:
-    """Bring together what each process has of the runs of several datasets."""
+    """Bring together what each process has of the runs of several datasets: queries, or documents of the same queries."""
     if world_size() == 1:
         return runs
     every: list[Any] = [None] * world_size()
@@ -67,7 +67,8 @@ def merged_runs(runs: Runs) -> Runs:
     merged: Runs = {}
     for part in every:
         for place, run in part.items():
-            merged.setdefault(place, {}).update(run)
+            for query_id, scores in run.items():
+                merged.setdefault(place, {}).setdefault(query_id, {}).update(scores)
     return merged
 
 

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from jaxtyping import Bool, Float
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from lir_data import aggregate_passages, evaluate, parse_measures
+from lir_data import RetrievalDataset, aggregate_passages, cut_run, evaluate, parse_measures
 from lir_data.passages import Aggregation
 from lir_models import BiEncoderModel, CrossEncoderModel, ScoreOutput
-from lir_train.batches import RankBatch, ScoredRankings, TrainBatch
+from lir_train.batches import DocBatch, QueryBatch, RankBatch, ScoredRankings, TrainBatch
+from lir_train.collection_search import CollectionSearch
 from lir_train.errors import ArgumentError, DivergedError, WrongStageError
 from lir_train.gather import merged_runs
 from lir_train.losses import LossFunction, LossInput
@@ -82,6 +84,7 @@ class LightningIRModule(LightningModule):
         self._scheduler: SchedulerFactory | None = None
         self._parameter_groups: Sequence[ParameterGroup] = ()
         self._validation_runs: dict[int, dict[str, dict[str, float]]] = {}
+        self._searches: dict[int, CollectionSearch] = {}
         self._random_state: dict[str, Any] | None = None
         #: What is learnt from, for messages.
         self.batch_in_words = "no batch"
@@ -120,6 +123,14 @@ class LightningIRModule(LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "step"}}
 
+    def setup(self, stage: str) -> None:
+        """Leave out of the training what no score depends on, for which several processes would wait in vain."""
+        if stage == "fit":
+            for backbone in self.backbones:
+                # Scores are made of the last hidden states; a pooler on top, as BERT has one, is for classifiers.
+                if isinstance(pooler := getattr(backbone, "pooler", None), nn.Module):
+                    pooler.requires_grad_(False)
+
     def on_fit_start(self) -> None:
         """Refuse to fit without a loss."""
         if not self.loss_functions:
@@ -156,7 +167,8 @@ class LightningIRModule(LightningModule):
     def training_step(self, batch: TrainBatch, batch_idx: int) -> Float[Tensor, ""]:
         """Return the weighted sum of the losses; each is logged by its name."""
         scored = self.loss_input(batch)
-        values = [loss.compute(scored) for loss in self.loss_functions]
+        with full_precision(self.device):
+            values = [loss.compute(scored) for loss in self.loss_functions]
         total = torch.stack([weight * value for weight, value in zip(self.loss_weights, values, strict=True)]).sum()
         named = dict(zip(self.loss_names, (value.detach() for value in values), strict=True))
         # A GPU is not made to wait in every step.
@@ -196,18 +208,39 @@ class LightningIRModule(LightningModule):
         output = self.model.score(batch.queries, batch.docs, progress=self.progress)
         return ScoredRankings(batch.query_ids, batch.doc_ids, output.per_query())
 
-    def validation_step(self, batch: RankBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Re-rank a part of a validation run."""
+    def validation_step(
+        self, batch: RankBatch | QueryBatch | DocBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Re-rank a part of a validation run, or search a part of a collection."""
         del batch_idx
-        add_rankings(self._validation_runs.setdefault(dataloader_idx, {}), self.score_rankings(batch))
+        if isinstance(batch, RankBatch):
+            add_rankings(self._validation_runs.setdefault(dataloader_idx, {}), self.score_rankings(batch))
+        elif isinstance(batch, QueryBatch):
+            depth: int = self._validation_datasets[dataloader_idx].depth
+            embeddings = self.model.encode_tokenized(batch.queries, "query")
+            self._searches[dataloader_idx] = CollectionSearch(self.model, batch.query_ids, embeddings, depth)
+        else:
+            embeddings = self.model.encode_tokenized(batch.docs, "doc")
+            self._searches[dataloader_idx].add(batch.doc_ids, embeddings)
+
+    @property
+    def _validation_datasets(self) -> Sequence[Any]:
+        return self.trainer.datamodule.validation_datasets  # pyright: ignore[reportAttributeAccessIssue]
 
     def on_validation_epoch_end(self) -> None:
         """Measure the runs and log ``dataset/measure``."""
-        runs, self._validation_runs = merged_runs(self._validation_runs), {}
+        found = self._validation_runs | {place: search.run() for place, search in self._searches.items()}
+        self._validation_runs, self._searches = {}, {}
         if self.trainer.sanity_checking:
             return
-        datasets = self.trainer.datamodule.validation_datasets  # pyright: ignore[reportAttributeAccessIssue]
-        self.log_dict(self.evaluate_runs(of_documents(runs, datasets), datasets))
+        datasets = self._validation_datasets
+        runs = of_documents(merged_runs(found), datasets)
+        # Of several processes each found so many documents as are wanted of all.
+        runs = {
+            place: cut_run(run, datasets[place].depth) if isinstance(datasets[place], RetrievalDataset) else run
+            for place, run in runs.items()
+        }
+        self.log_dict(self.evaluate_runs(runs, datasets))
 
     def evaluate_runs(self, runs: dict[int, dict[str, dict[str, float]]], datasets: Sequence[Any]) -> dict[str, float]:
         """Measure runs by the judgements of their datasets, where there are any.
@@ -226,6 +259,11 @@ class LightningIRModule(LightningModule):
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save the model, as `lir_models` does."""
         self.model.save_pretrained(folder, overwrite=overwrite)
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a block without mixed precision: scores and losses are float32, for all that the model computes in."""
+    return torch.autocast(device.type, enabled=False)
 
 
 def add_rankings(run: dict[str, dict[str, float]], rankings: ScoredRankings) -> None:
