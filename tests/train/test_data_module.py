@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,12 @@ def batches(
     """Return the queries and documents of each batch of a process."""
     stream = TrainingStream(dataset, size, TrainingCollator(model, needs_targets=False), rank, ranks)
     stream.set_epoch(epoch)
-    loader = DataLoader(stream, batch_size=None, num_workers=workers)
-    return [
-        [
-            f"{query}: {doc}"
-            for query, doc in zip(batch.texts.queries, batch.texts.docs[:: batch.mask.shape[1]], strict=True)
-        ]
-        for batch in loader
-    ]
+    found = []
+    for batch in DataLoader(stream, batch_size=None, num_workers=workers):
+        counts = batch.mask.sum(dim=1)
+        firsts = [batch.texts.docs[start] for start in (counts.cumsum(0) - counts).tolist()]
+        found.append([f"{query}: {doc}" for query, doc in zip(batch.texts.queries, firsts, strict=True)])
+    return found
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than processors
@@ -59,7 +58,7 @@ def test_each_sample_is_seen_once_in_an_order_of_seed_and_epoch_alone(
     parts = [batches(shuffled, size, 1, model, workers=workers, rank=rank, ranks=ranks) for rank in range(ranks)]
     # In every step each process has a batch, the last perhaps of no samples.
     assert {len(part) for part in parts} == {len(expected)}
-    assert [sorted(sum(together, [])) for together in zip(*parts, strict=True)] == [sorted(batch) for batch in expected]
+    assert [sorted(chain(*together)) for together in zip(*parts, strict=True)] == [sorted(batch) for batch in expected]
     found = [sample for part in parts for batch in part for sample in batch]
     assert sorted(found) == sorted(f"{sample.query}: {sample.docs[0]}" for sample in dataset)
 
