@@ -191,6 +191,7 @@ class LightningIRModule(LightningModule):
         return max(1, getattr(self.trainer, "log_every_n_steps"))  # noqa: B009 - Lightning sets it unseen by a type checker
 
     def _check_finite(self, total: Tensor, losses: dict[str, Tensor]) -> None:
+        total = total.detach()
         if not torch.isfinite(total):
             each = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
             raise DivergedError(

@@ -83,7 +83,9 @@ def checkpoint_layers(backbones: Iterable[Any]) -> None:
     for backbone in backbones:
         if not getattr(backbone, "supports_gradient_checkpointing", False):
             raise ArgumentError(f"gradient_checkpointing is set, and a {type(backbone).__name__} has none.")
-        backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # transformers 5 has renamed it in one of its minor versions.
+        enable = getattr(backbone, "activation_checkpointing_enable", None) or backbone.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
 
 
 def is_memory_error(error: BaseException) -> bool:
