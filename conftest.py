@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Read when huggingface_hub is imported; `HF_HUB_OFFLINE=0 uv run pytest -m network` runs the tests that need the hub.
@@ -19,6 +20,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["IR_DATASETS_HOME"] = tempfile.mkdtemp(prefix="lir-tests-")
 # So does datasets.
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="lir-tests-")
+
+# The same examples each time, and few; `HYPOTHESIS_PROFILE=thorough uv run pytest` looks for more, and for others.
+hypothesis.settings.register_profile("quick", max_examples=30, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_unconfigure() -> None:

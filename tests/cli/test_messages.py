@@ -254,7 +254,7 @@ MISTAKES = {
             "{class_path: DocDataset, init_args: {doc_dataset: docs.tsv}}",
         ],
         2,
-        "data.init_args: train_dataset is a DocDataset; it must be RunDataset, TupleDataset or null.",
+        "data.init_args: train_dataset is a DocDataset; it must be RunDataset, TupleDataset, MixedDataset or null.",
     ),
     "wrong kind of class": (
         ["train", "--config", "train.yaml", "--model", "BACKBONE", "--optimizer", "RankNet"],

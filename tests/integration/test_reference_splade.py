@@ -28,7 +28,7 @@ def test_the_terms_of_a_text_weigh_what_its_card_says(splade: BiEncoderModel) ->
     assert dict(list(found.items())[:5]) == pytest.approx(CAPITAL, abs=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cranfield(splade: BiEncoderModel, shared: Path) -> None:
     folder = shared / "data" / "cranfield"
     docs, queries = list(DocDataset(folder / "docs.jsonl.gz")), list(QueryDataset(folder / "queries.tsv"))

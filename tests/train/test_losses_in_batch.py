@@ -82,7 +82,7 @@ def equation(drawn: Drawn, temperature: float, is_negative: Callable[[int, int],
     return sum(values) / len(values) if values else 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     drawn=batches(),
     own=st.sampled_from(["all", "first"]),
@@ -105,7 +105,7 @@ def test_in_batch_cross_entropy_equals_its_equation(
     assert loss.compute(drawn.batch).item() == pytest.approx(equation(drawn, temperature, is_negative), abs=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(drawn=batches(), difference=st.sampled_from([0.0, 1.0, 2.0]))
 def test_score_based_cross_entropy_equals_its_equation(drawn: Drawn, difference: float) -> None:
     def is_negative(query: int, place: int) -> bool:

@@ -94,8 +94,8 @@ class LightningIRModule(LightningModule):
 
     @property
     def backbones(self) -> list[nn.Module]:
-        """The transformers of the model: of a bi-encoder whose queries have their own, two."""
-        return self.model.backbones
+        """The transformers of the model: of a bi-encoder whose queries have their own, two; of texts alone, none."""
+        return getattr(self.model, "backbones", [])
 
     def set_optimizer(
         self,
