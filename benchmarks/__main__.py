@@ -5,6 +5,8 @@ import sys
 
 BENCHMARKS = {
     "dense": "search over dense embeddings: kinds of Faiss and torch-dense against Faiss and sentence-transformers themselves",
+    "fine_tuning": "real fine-tuning of each family: before, after, BM25, and the same recipe by sentence-transformers",
+    "gradient_cache": "memory of a training step with 512 queries by gradient caching, against one with 32",
     "max_sim": "exact MaxSim over all documents: lir against maxsim-cpu and against a padded product of torch",
     "memory": "memory that building takes, of each kind, for a collection and one ten times larger",
     "multi_vector": "search over multi-vector embeddings at equal recall: plaid against exact, fast-plaid and xtr-warp",

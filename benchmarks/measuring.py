@@ -1,8 +1,11 @@
 """Times of several contenders, in rounds that take turns, so that whatever else the machine does hits all of them."""
 
+import multiprocessing
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -61,3 +64,30 @@ def interleaved(contenders: dict[str, tuple[Round, int]], rounds: int) -> dict[s
         )
         for name, (_, queries) in contenders.items()
     }
+
+
+@dataclass
+class Steps:
+    """When the steps of a training ended.
+
+    Args:
+        ends: Of each step the seconds by the clock and of the processor, from any start.
+    """
+
+    ends: list[tuple[float, float]] = field(default_factory=list)
+
+    def ended(self) -> None:
+        """Say that a step has ended now."""
+        self.ends.append((time.perf_counter(), time.process_time()))
+
+    def seconds(self, num_untimed: int) -> tuple[float, float]:
+        """Return the seconds of a step, by the clock and of the processor, without the first so many steps."""
+        (begin, begin_cpu), (end, end_cpu) = self.ends[num_untimed - 1], self.ends[-1]
+        count = len(self.ends) - num_untimed
+        return (end - begin) / count, (end_cpu - begin_cpu) / count
+
+
+def in_a_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do work in a process of its own, which has done nothing before, and return what it returns."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
