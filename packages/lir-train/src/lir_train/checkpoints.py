@@ -35,8 +35,9 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
 
     @staticmethod
     def _link_checkpoint(trainer: Trainer, filepath: str, linkpath: str) -> None:
-        ModelCheckpoint._link_checkpoint(trainer, str(_folder(filepath)), str(_folder(linkpath)))
-        ModelCheckpoint._link_checkpoint(trainer, filepath, linkpath)
+        link = super(LightningIRModelCheckpoint, LightningIRModelCheckpoint)._link_checkpoint
+        link(trainer, str(_folder(filepath)), str(_folder(linkpath)))
+        link(trainer, filepath, linkpath)
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         if trainer.is_global_zero:
