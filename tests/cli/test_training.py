@@ -103,9 +103,10 @@ def test_an_interruption_before_the_first_checkpoint_says_so(train: Lir, monkeyp
     assert "interrupted at step 1. There is no checkpoint yet, so nothing of it is left.\n" in stopped.err
 
 
-def test_a_finished_training_goes_on_for_longer(train: Lir) -> None:
+@pytest.mark.parametrize("steps", [2, 3])  # an epoch, and one and a half
+def test_a_finished_training_goes_on_for_longer(train: Lir, steps: int) -> None:
     assert train("--output", "whole").code == 0
-    assert train("--output", "out", "--trainer.max_steps", 2).code == 0
+    assert train("--output", "out", "--trainer.max_steps", steps).code == 0
     done = train("--output", "out", "--resume", "--overwrite")
     assert done.code == 0, done.err
     assert weights("out") == weights("whole")
