@@ -40,16 +40,23 @@ class Blueprint:
         parser = ArgumentParser(exit_on_error=False)
         parser.add_class_arguments(found, _KEY, skip={skip} if skip else None, instantiate=False, sub_configs=True)
         try:
-            self._arguments = vars(parser.instantiate(parser.parse_object({_KEY: given}))[_KEY])
+            self.arguments: Mapped = vars(parser.instantiate(parser.parse_object({_KEY: given}))[_KEY])
         except (ArgumentError, ValueError, TypeError) as error:
             raise SettingsError(_sentence(found, given, path, str(error))) from error
 
     def make(self, *first: Any) -> Any:
         """Make the object."""
-        return self.found(*first, **self._arguments)
+        return self.found(*first, **self.arguments)
 
 
-def blueprint(settings: Any, path: str, kinds: tuple[type, ...] = (object,), *, skip: str | None = None) -> Blueprint:
+def blueprint(
+    settings: Any,
+    path: str,
+    kinds: tuple[type, ...] = (object,),
+    *,
+    skip: str | None = None,
+    inner: str = ".init_args",
+) -> Blueprint:
     """Check settings of ``class_path`` and ``init_args``.
 
     Args:
@@ -57,6 +64,7 @@ def blueprint(settings: Any, path: str, kinds: tuple[type, ...] = (object,), *, 
         path: The dotted key, for errors.
         kinds: What the class must be one of.
         skip: A parameter that is given when the object is made.
+        inner: What leads from there to the arguments.
 
     Raises:
         SettingsError: If the class is another, or an argument is missing or wrong.
@@ -69,8 +77,8 @@ def blueprint(settings: Any, path: str, kinds: tuple[type, ...] = (object,), *, 
     if not issubclass(found, kinds):
         raise SettingsError(f"{path}: the class must be {wanted}; {found.__name__} is none.")
     arguments = settings.get("init_args") or {}
-    check_arguments(found, arguments, f"{path}.init_args")
-    return Blueprint(found, arguments, f"{path}.init_args", skip=skip)
+    check_arguments(found, arguments, f"{path}{inner}")
+    return Blueprint(found, arguments, f"{path}{inner}", skip=skip)
 
 
 def make(value: Any, path: str) -> Any:
@@ -79,9 +87,19 @@ def make(value: Any, path: str) -> Any:
         return [make(item, f"{path}.{place}") for place, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
+    if "weight" in value and "class_path" in value:
+        return _weighted(value, path)
     if "class_path" in value:
         return blueprint(value, path).make()
     return {key: make(item, f"{path}.{key}") for key, item in value.items()}
+
+
+def _weighted(value: Mapped, path: str) -> tuple[Any, float]:
+    """Make a loss that has a weight beside it."""
+    weight = value["weight"]
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise SettingsError(f"{path}: weight is {_shown(weight)}; it must be a number.")
+    return blueprint(value, path).make(), float(weight)
 
 
 def _with_class(value: Any, hint: Any) -> Any:

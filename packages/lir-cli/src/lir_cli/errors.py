@@ -25,6 +25,12 @@ class SettingsError(LirCliError):
     exit_code = 2
 
 
+class InterruptedTrainingError(LirCliError):
+    """A training that a person stopped."""
+
+    exit_code = 130
+
+
 def did_you_mean(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the choice nearest to ``name``, or nothing."""
     near = get_close_matches(str(name), list(choices), n=1)

@@ -108,5 +108,12 @@ def quiet_libraries() -> None:
     """Keep Lightning and transformers from advice that a user of the command cannot follow."""
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for pattern in (".*does not have many workers.*", ".*logging interval.*", ".*LeafSpec.*", ".*logger.*"):
+    # A folder of checkpoints that is there is checked for by the command itself.
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*logging interval.*",
+        ".*LeafSpec.*",
+        ".*logger.*",
+        "Checkpoint directory .*",
+    ):
         warnings.filterwarnings("ignore", message=pattern)

@@ -2,16 +2,24 @@
 
 from typing import Any
 
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
+from lir_cli.optimizer import optimizer_blueprint
 from lir_cli.output import quiet_libraries
 from lir_cli.progress import ProgressCallback
-from lir_cli.settings import Mapped, check_arguments, register_datasets, resolve_classes, short_name
+from lir_cli.settings import Mapped, check_arguments, has_callback, register_datasets, resolve_classes, short_name
+from lir_cli.steps import with_training_steps
 from lir_models import detect
-from lir_train import BiEncoderModule, CrossEncoderModule, LightningIRDataModule, LightningIRTrainer, TextModule
+from lir_train import (
+    BiEncoderModule,
+    CrossEncoderModule,
+    LightningIRDataModule,
+    LightningIRTrainer,
+    ParameterGroup,
+    TextModule,
+)
 
 
 class Pipeline:
@@ -30,11 +38,14 @@ class Pipeline:
                 raise SettingsError(f"The configuration has no '{key}'.")
         register_datasets(settings)
         settings = {key: resolve_classes(value, key) for key, value in settings.items() if key != "datasets"}
+        if stage == "fit":
+            settings = with_training_steps(settings)
         trainer = _trainer_settings(settings.get("trainer") or {}, stage)
         self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule, TextModule))
         self._optimizer = self._scheduler = None
+        self._groups: list[ParameterGroup] = []
         if settings.get("optimizer"):
-            self._optimizer = blueprint(settings["optimizer"], "optimizer", (Optimizer,), skip="params")
+            self._optimizer, self._groups = optimizer_blueprint(settings["optimizer"])
         if settings.get("lr_scheduler"):
             if self._optimizer is None:
                 raise SettingsError("The configuration has an lr_scheduler but no optimizer for it.")
@@ -53,6 +64,11 @@ class Pipeline:
     def callbacks(self) -> list[Any]:
         """The trainer's callbacks."""
         return getattr(self.trainer, "callbacks")  # noqa: B009 - Lightning sets it where a type checker does not see it
+
+    @property
+    def evaluation_metrics(self) -> list[str]:
+        """The names of the module's measures."""
+        return list(self._model.arguments.get("evaluation_metrics") or [])
 
     def _check_model(self, settings: Mapped) -> None:
         """Find what is wrong with the model from its small files."""
@@ -79,12 +95,17 @@ class Pipeline:
 
         parse_measures(arguments.get("evaluation_metrics") or [])
 
-    def run(self) -> Any:
-        """Load the model and do what the stage says; return what the trainer returns, and the module."""
+    def run(self, **options: Any) -> Any:
+        """Load the model and do what the stage says; return what the trainer returns, and the module.
+
+        Args:
+            **options: Passed on to the trainer.
+        """
         module = self._model.make()
         if self._optimizer:
-            module.set_optimizer(self._optimizer.make, self._scheduler.make if self._scheduler else None)
-        return getattr(self.trainer, self.stage)(module, self.data), module
+            scheduler = self._scheduler.make if self._scheduler else None
+            module.set_optimizer(self._optimizer.make, scheduler, self._groups)
+        return getattr(self.trainer, self.stage)(module, self.data, **options), module
 
 
 def _trainer_settings(settings: Mapped, stage: str) -> Mapped:
@@ -97,13 +118,8 @@ def _trainer_settings(settings: Mapped, stage: str) -> Mapped:
     return {
         "logger": False,
         # Lightning's own default is a folder 'checkpoints' wherever one happens to be.
-        "enable_checkpointing": _has_callback(settings, "ModelCheckpoint"),
+        "enable_checkpointing": has_callback(settings, "ModelCheckpoint"),
         **settings,
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-
-
-def _has_callback(trainer: Mapped, name: str) -> bool:
-    callbacks = trainer.get("callbacks") or []
-    return any(short_name(item) == name for item in (callbacks if isinstance(callbacks, list) else [callbacks]))

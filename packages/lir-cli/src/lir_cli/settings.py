@@ -1,6 +1,7 @@
 """From YAML, overrides and flags to settings whose names are resolved and checked, before any model is loaded."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +30,12 @@ _MODULES = (
     "lightning.pytorch.loggers",
 )
 _PAPER = "lightning_ir"
+
+# What may stand beside class_path and init_args, by where.
+_BESIDE = (
+    (re.compile(r"optimizer"), "groups"),
+    (re.compile(r"model(\.init_args)?\.loss_functions\.\d+"), "weight"),
+)
 
 
 def read_yaml(files: Sequence[str]) -> Mapped:
@@ -116,6 +123,12 @@ def short_name(settings: Mapping[str, Any]) -> str:
     return str(settings.get("class_path", "")).rpartition(".")[2]
 
 
+def has_callback(trainer: Mapping[str, Any], name: str) -> bool:
+    """Whether a callback of a class, or of one that is named after it, is among a trainer's."""
+    callbacks = trainer.get("callbacks") or []
+    return any(short_name(item).endswith(name) for item in (callbacks if isinstance(callbacks, list) else [callbacks]))
+
+
 def apply_overrides(settings: Mapped, arguments: Sequence[str], flags: Sequence[str] = ()) -> Mapped:
     """Apply ``--trainer.max_steps 100`` and the like; ``init_args`` may be left out, and a number is a place in a list.
 
@@ -162,7 +175,8 @@ def _set(target: Any, keys: list[str], value: Any, path: str) -> None:
             raise SettingsError(f"--{path}: '{key}' is no place in a list of {len(target)}.")
         place = int(key)
     else:
-        if "class_path" in target and key not in ("class_path", "init_args"):
+        here = ".".join(path.split(".")[: -len(keys)])
+        if "class_path" in target and key not in _keys_beside(here):
             target = target.setdefault("init_args", {})
         if rest and not isinstance(target.get(key), dict | list):
             target[key] = {}
@@ -170,6 +184,11 @@ def _set(target: Any, keys: list[str], value: Any, path: str) -> None:
         _set(target[place], rest, value, path)
     else:
         target[place] = value
+
+
+def _keys_beside(path: str) -> list[str]:
+    """Return the keys that an object may have where it stands."""
+    return ["class_path", "init_args", *(key for place, key in _BESIDE if place.fullmatch(path))]
 
 
 def resolve_classes(value: Any, path: str) -> Any:
@@ -184,14 +203,16 @@ def resolve_classes(value: Any, path: str) -> Any:
         return value
     if "class_path" not in value:
         return {key: resolve_classes(item, f"{path}.{key}") for key, item in value.items()}
+    allowed = _keys_beside(path)
     for key in value:
-        if key not in ("class_path", "init_args"):
-            raise SettingsError(f"{path}: there is no key '{key}' beside class_path.{did_you_mean(key, ['init_args'])}")
+        if key not in allowed:
+            raise SettingsError(f"{path}: there is no key '{key}' beside class_path.{did_you_mean(key, allowed)}")
     found = find_class(str(value["class_path"]), path)
     arguments = value.get("init_args") or {}
     check_arguments(found, arguments, f"{path}.init_args")
     name = f"{found.__module__}.{found.__qualname__}"
-    return {"class_path": name, "init_args": resolve_classes(arguments, f"{path}.init_args")}
+    beside = {key: value[key] for key in value if key not in ("class_path", "init_args")}
+    return {"class_path": name, "init_args": resolve_classes(arguments, f"{path}.init_args"), **beside}
 
 
 def find_class(name: str, path: str) -> type:

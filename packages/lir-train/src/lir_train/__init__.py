@@ -12,6 +12,7 @@ from lir_train.attribute_schedulers import (
 )
 from lir_train.bi_encoder_module import BiEncoderModule
 from lir_train.callbacks import ReRankCallback
+from lir_train.checkpoints import LightningIRModelCheckpoint, read_checkpoint
 from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import LirTrainError
@@ -124,6 +125,7 @@ __all__ = [
     "L2Regularization",
     "LambdaLoss",
     "LightningIRDataModule",
+    "LightningIRModelCheckpoint",
     "LightningIRModule",
     "LightningIRTrainer",
     "LinearLRSchedulerWithLinearWarmup",
@@ -161,4 +163,5 @@ __all__ = [
     "TripletLoss",
     "TripletMargin",
     "XtrCrossEntropy",
+    "read_checkpoint",
 ]

@@ -37,6 +37,10 @@ class DivergedError(LirTrainError):
     """A loss that is no number any more."""
 
 
+class CheckpointError(LirTrainError):
+    """A checkpoint of a training that is missing, damaged or of something else."""
+
+
 class OutOfMemoryError(LirTrainError):
     """A step that does not fit in memory."""
 

@@ -151,6 +151,12 @@ class LightningIRModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the state of the random numbers up, for the first step."""
         self._random_state = checkpoint.get("random_state")
+        # Lightning writes the checkpoint of an epoch's end before it counts the epoch as done, and after loading it would
+        # give the next epoch the same number, and so the same order of the data.
+        loops = checkpoint.get("loops", {}).get("fit_loop", {})
+        if loops.get("epoch_loop.batch_progress", {}).get("is_last_batch"):
+            for count in loops["epoch_progress"].values():
+                count["completed"] = max(count["completed"], count["processed"])
 
     def on_train_batch_start(self, batch: TrainBatch, batch_idx: int) -> None:
         """Go on with the random numbers of a checkpoint, now that nothing else draws any before the step."""

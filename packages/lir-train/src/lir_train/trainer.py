@@ -7,6 +7,7 @@ from lightning import Trainer
 
 from lir_data import DocDataset, QueryDataset, RunDataset
 from lir_train.callbacks import ReRankCallback
+from lir_train.checkpoints import read_checkpoint
 from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import OutOfMemoryError, WrongStageError
@@ -29,11 +30,14 @@ class LightningIRTrainer(Trainer):
                 the next batch of its data.
 
         Raises:
+            CheckpointError: If the checkpoint is missing or damaged, or holds more than tensors and plain values.
             EmptyDatasetError: If the training data has no samples.
             TargetsMissingError: If it does not say what is to be learnt, and a loss must know.
             DivergedError: If the loss becomes infinite or no number.
             OutOfMemoryError: If memory runs out.
         """
+        if ckpt_path is not None:
+            read_checkpoint(ckpt_path, weights=False)
         if not datamodule.validation_datasets:
             self.limit_val_batches = 0
         module.train()  # a model is loaded for inference, with dropout off

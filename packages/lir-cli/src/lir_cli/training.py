@@ -1,0 +1,73 @@
+"""A training from its settings to a saved model: begun, interrupted, gone on with."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lir_cli.checkpoints import Checkpoints, checkpoint_to_go_on_from, interrupted, refuse_checkpoints
+from lir_cli.errors import SettingsError
+from lir_cli.output import say
+from lir_cli.pipeline import Pipeline
+from lir_cli.settings import Mapped, has_callback
+
+#: What a trained model has beside it: the settings that trained it.
+SETTINGS_FILE = "train.yaml"
+
+
+def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: bool) -> None:
+    """Train, and save the model.
+
+    Checkpoints are kept beside the output, unless the settings have a ModelCheckpoint of their own, or say that none shall
+    be kept.
+
+    Args:
+        settings: With the keys of the YAML.
+        output: Where the model is saved; None where the checkpoints of the settings are all that is wanted.
+        resume: Whether the training goes on from its last checkpoint.
+        overwrite: Whether an output, and checkpoints of a training before, are replaced.
+    """
+    trainer = settings.get("trainer") or {}
+    has_own = has_callback(trainer, "ModelCheckpoint")
+    keeps = output is not None and not has_own and trainer.get("enable_checkpointing") is not False
+    if output is None and not has_own:
+        raise SettingsError("--output is missing, and without it the trained model would be lost.")
+    folder = _own_folder(trainer) if has_own or output is None else output.with_name(f"{output.name}-checkpoints")
+    checkpoint = checkpoint_to_go_on_from(folder) if resume else None
+    if keeps and not resume and not overwrite:
+        refuse_checkpoints(folder)
+
+    pipeline = Pipeline(settings, "fit")
+    checkpoints = Checkpoints(pipeline, folder) if keeps else None
+    is_first: bool = pipeline.trainer.is_global_zero
+    if keeps and not resume and is_first:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        _, module = pipeline.run(ckpt_path=checkpoint)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        if pipeline.trainer.interrupted:
+            raise interrupted(pipeline.trainer.global_step, folder) from None
+        raise
+    if checkpoints is not None:
+        checkpoints.take_best(module)
+    if output is not None and is_first:
+        save(module, output, settings, overwrite=overwrite)
+        say(f"The model is in {output}")
+
+
+def save(module: Any, output: Path, settings: Mapped, *, overwrite: bool) -> None:
+    """Save a trained model with the settings that trained it."""
+    module.save_pretrained(output, overwrite=overwrite)
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    (output / SETTINGS_FILE).write_text(text, encoding="utf-8")
+
+
+def _own_folder(trainer: Mapped) -> Path:
+    """Return where the settings' own ModelCheckpoint keeps what it keeps."""
+    callbacks = trainer.get("callbacks") or []
+    for item in callbacks if isinstance(callbacks, list) else [callbacks]:
+        if has_callback({"callbacks": item}, "ModelCheckpoint"):
+            arguments = item.get("init_args") or {}
+            return Path(arguments.get("dirpath") or "checkpoints")
+    return Path("checkpoints")

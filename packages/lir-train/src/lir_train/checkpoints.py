@@ -1,0 +1,86 @@
+"""Checkpoints of a training, each with a folder that holds its model for everyone else."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from lir_train.errors import CheckpointError, LirTrainError
+
+
+class LightningIRModelCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint that also saves the model itself; it takes the same arguments.
+
+    Beside ``NAME.ckpt``, from which a training goes on, lies the folder ``NAME``, which lir and sentence-transformers
+    load. The folder is complete or absent, and goes when its checkpoint goes.
+    """
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        folder = _folder(filepath)
+        if folder.exists() and not (folder / "lir.json").is_file():
+            raise LirTrainError(
+                f"'{folder}' exists and is no model of lir, so the model of a checkpoint is not saved there."
+            )
+        super()._save_checkpoint(trainer, filepath)
+        if trainer.is_global_zero:
+            module: Any = trainer.lightning_module
+            # A linked folder is that of another checkpoint, and stays.
+            if folder.is_symlink():
+                folder.unlink()
+            module.save_pretrained(folder, overwrite=True)
+
+    @staticmethod
+    def _link_checkpoint(trainer: Trainer, filepath: str, linkpath: str) -> None:
+        link = super(LightningIRModelCheckpoint, LightningIRModelCheckpoint)._link_checkpoint
+        link(trainer, str(_folder(filepath)), str(_folder(linkpath)))
+        link(trainer, filepath, linkpath)
+
+    def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        if trainer.is_global_zero:
+            _remove(_folder(filepath))
+        super()._remove_checkpoint(trainer, filepath)
+
+
+def read_checkpoint(path: str | Path, *, weights: bool = True) -> dict[str, Any]:
+    """Read a checkpoint of a training, and run no code that may be in it.
+
+    Args:
+        path: A file that Lightning wrote.
+        weights: Whether the tensors are read too; without, they have shapes alone, and a large file is read at once.
+
+    Returns:
+        What Lightning keeps: ``state_dict``, ``global_step``, ``callbacks`` and so on.
+
+    Raises:
+        CheckpointError: If there is no such file, if it is damaged, or holds anything but tensors and plain values.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"There is no checkpoint '{path}'.")
+    try:
+        found = torch.load(path, map_location="cpu" if weights else "meta", weights_only=True, mmap=not weights)
+    # What a damaged file raises depends on where it is damaged.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(f"'{path}' is damaged, or holds more than tensors and plain values: {reason}") from error
+    if not isinstance(found, dict) or "state_dict" not in found:
+        raise CheckpointError(f"'{path}' is no checkpoint of a training: it has no state_dict.")
+    return found
+
+
+def _folder(filepath: str) -> Path:
+    """Return where the model of a checkpoint lies."""
+    return Path(filepath.removesuffix(ModelCheckpoint.FILE_EXTENSION))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder so that at no time a part of it is there."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
+        hidden = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        folder.rename(hidden / folder.name)
+        shutil.rmtree(hidden)
