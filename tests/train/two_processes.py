@@ -22,32 +22,28 @@ GLOBAL_BATCH_SIZE = 4
 
 
 def modules(folder: Path):
-    """Yield a name, a module and how many samples it is trained on."""
+    """Yield names and modules."""
     backbone, masked_lm = str(folder / "backbone"), str(folder / "masked-lm")
     in_batch = InBatchCrossEntropy(temperature=0.5)
     gathered = {"gather_across_devices": True}
-    yield "in-batch", BiEncoderModule(backbone, loss_functions=[in_batch], **gathered), None
-    yield "uneven", BiEncoderModule(backbone, loss_functions=[in_batch, KLDivergence()], **gathered), 9
-    yield "pairs", BiEncoderModule(backbone, loss_functions=[RankNet()]), 7
+    yield "dense", BiEncoderModule(backbone, loss_functions=[in_batch, KLDivergence()], **gathered)
     col = ColConfig(embedding_dim=8, normalization_strategy="l2")
-    yield "multi-vector", BiEncoderModule(backbone, col, loss_functions=[in_batch], **gathered, mini_batch_size=3), 9
-    yield "own documents", BiEncoderModule(backbone, col, loss_functions=[RankNet()]), 9
-    yield "sparse", BiEncoderModule(masked_lm, SpladeConfig(), loss_functions=[in_batch], **gathered), 9
-    yield "cross-encoder", CrossEncoderModule(backbone, loss_functions=[RankNet()], mini_batch_size=2), 9
+    yield "multi-vector", BiEncoderModule(backbone, col, loss_functions=[in_batch], **gathered, mini_batch_size=3)
+    yield "own documents", BiEncoderModule(backbone, col, loss_functions=[RankNet()])
+    yield "sparse", BiEncoderModule(masked_lm, SpladeConfig(), loss_functions=[in_batch], **gathered)
+    yield "cross-encoder", CrossEncoderModule(backbone, loss_functions=[RankNet()], mini_batch_size=2)
 
 
 def main(folder: Path, num_processes: int) -> None:
     """Train every module."""
     names = {name: str(folder / file) for name, file in (("docs", "docs.tsv"), ("queries", "queries.tsv"))}
     torch.manual_seed(0)
-    for name, module, num_queries in modules(folder):
+    for name, module in modules(folder):
         for part in module.modules():
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0  # which would be drawn for other texts
-        run = folder / "run.trec"
-        if num_queries is not None:
-            run = folder / f"run-{num_queries}.trec"
-        dataset = RunDataset(str(run), qrels=str(folder / "qrels.txt"), targets="relevance", depth=3, **names)
+        run = str(folder / "run.trec")
+        dataset = RunDataset(run, qrels=str(folder / "qrels.txt"), targets="relevance", depth=3, **names)
         data = LightningIRDataModule(train_dataset=dataset, train_batch_size=GLOBAL_BATCH_SIZE // num_processes)
         module.set_optimizer(torch.optim.SGD, lr=0.1)
         trainer = LightningIRTrainer(
