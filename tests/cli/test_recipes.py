@@ -16,14 +16,25 @@ from lir_train import GuidedInBatchCrossEntropy, LightningIRTrainer, Matryoshka,
 
 Lir = Callable[..., Any]
 CONFIGS = Path(__file__).parents[2] / "configs"
-SMALL = ("--trainer.max_steps", 3, "--trainer.precision", "32-true", "--data.num_workers", 0, "--data.train_batch_size", 4)
+SMALL = (
+    "--trainer.max_steps",
+    3,
+    "--trainer.precision",
+    "32-true",
+    "--data.num_workers",
+    0,
+    "--data.train_batch_size",
+    4,
+)
 WORDS = ["red", "blue", "green", "black", "white"]
 
 
 @pytest.fixture
 def scored(collection: Path) -> str:
     """Tuples of ids, as a teacher scored them."""
-    lines = [{"query_id": f"q{n}", "doc_ids": [f"d{n}", f"d{n + 1}", f"d{n + 2}"], "scores": [3, 1, 0]} for n in range(8)]
+    lines = [
+        {"query_id": f"q{n}", "doc_ids": [f"d{n}", f"d{n + 1}", f"d{n + 2}"], "scores": [3, 1, 0]} for n in range(8)
+    ]
     Path("scored.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return "{class_path: TupleDataset, init_args: {tuples_dataset: scored.jsonl, targets: score, docs: docs.tsv, queries: queries.tsv}}"
 
@@ -44,8 +55,17 @@ def test_a_dense_model_by_in_batch_negatives(lir: Lir, scored: str, backbone: Pa
 
 
 def test_colbert_by_a_teachers_distribution(lir: Lir, scored: str, backbone: Path) -> None:
-    model = trained(lir, "train-colbert", backbone, "--data.train_dataset", scored, *SHORT_WARMUP)
-    assert (model.form, model.dim) == ("multi-vector", 128)
+    model = trained(
+        lir,
+        "train-colbert",
+        backbone,
+        "--data.train_dataset",
+        scored,
+        *SHORT_WARMUP,
+        "--model.config.embedding_dim",
+        16,
+    )
+    assert (model.form, model.dim) == ("multi-vector", 16)
 
 
 def test_splade_by_margins_and_flops(lir: Lir, scored: str, masked_lm: Path) -> None:

@@ -91,7 +91,9 @@ def test_an_interrupted_training_goes_on_to_the_same_model(train: Lir) -> None:
     assert not Path("out").exists()
     again = train("--output", "out")
     assert again.code == 2
-    assert "'out-checkpoints' exists already: a training with this output was begun.\nhint: --resume goes on" in again.err
+    assert (
+        "'out-checkpoints' exists already: a training with this output was begun.\nhint: --resume goes on" in again.err
+    )
     done = train("--output", "out", "--resume")
     assert done.code == 0, done.err
     assert weights("out") == weights("whole")
