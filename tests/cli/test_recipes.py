@@ -55,8 +55,17 @@ def test_a_dense_model_by_in_batch_negatives(lir: Lir, scored: str, backbone: Pa
 
 
 def test_colbert_by_a_teachers_distribution(lir: Lir, scored: str, backbone: Path) -> None:
-    model = trained(lir, "train-colbert", backbone, "--data.train_dataset", scored, *SHORT_WARMUP)
-    assert (model.form, model.dim) == ("multi-vector", 128)
+    model = trained(
+        lir,
+        "train-colbert",
+        backbone,
+        "--data.train_dataset",
+        scored,
+        *SHORT_WARMUP,
+        "--model.config.embedding_dim",
+        16,
+    )
+    assert (model.form, model.dim) == ("multi-vector", 16)
 
 
 def test_splade_by_margins_and_flops(lir: Lir, scored: str, masked_lm: Path) -> None:

@@ -40,9 +40,12 @@ class Blueprint:
         parser = ArgumentParser(exit_on_error=False)
         parser.add_class_arguments(found, _KEY, skip={skip} if skip else None, instantiate=False, sub_configs=True)
         try:
-            self.arguments: Mapped = vars(parser.instantiate(parser.parse_object({_KEY: given}))[_KEY])
+            # A class without arguments leaves nothing behind.
+            made = parser.instantiate(parser.parse_object({_KEY: given})).get(_KEY)
         except (ArgumentError, ValueError, TypeError) as error:
             raise SettingsError(_sentence(found, given, path, str(error))) from error
+        # jsonargparse marks a name that its namespace has a method of, "keys" for instance, by a space of no width.
+        self.arguments: Mapped = {name.lstrip("\u200b"): value for name, value in vars(made).items()} if made else {}
 
     def make(self, *first: Any) -> Any:
         """Make the object."""
