@@ -118,8 +118,10 @@ def test_there_must_be_a_checkpoint_to_go_on_from(train: Lir) -> None:
     result = train("--output", "out", "--resume")
     assert (result.code, result.err) == (
         2,
-        "Error: There is no checkpoint 'out-checkpoints/last.ckpt' to go on from.\n"
-        "hint: without --resume the training begins anew\n",
+        (
+            "Error: There is no checkpoint 'out-checkpoints/last.ckpt' to go on from.\n"
+            "hint: without --resume the training begins anew\n"
+        ),
     )
 
 
