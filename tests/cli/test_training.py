@@ -116,12 +116,9 @@ def test_a_finished_training_goes_on_for_longer(train: Lir, steps: int) -> None:
 
 def test_there_must_be_a_checkpoint_to_go_on_from(train: Lir) -> None:
     result = train("--output", "out", "--resume")
-    assert (result.code, result.err) == (
-        2,
-        (
-            "Error: There is no checkpoint 'out-checkpoints/last.ckpt' to go on from.\n"
-            "hint: without --resume the training begins anew\n"
-        ),
+    assert result.code == 2
+    assert result.err.startswith(
+        "Error: There is no checkpoint 'out-checkpoints/last.ckpt' to go on from.\nhint: without --resume"
     )
 
 

@@ -31,14 +31,14 @@ def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: boo
     trainer = settings.get("trainer") or {}
     has_own = has_callback(trainer, "ModelCheckpoint")
     keeps = output is not None and not has_own and trainer.get("enable_checkpointing") is not False
-    if output is None and not has_own:
-        raise SettingsError("--output is missing, and without it the trained model would be lost.")
     folder = _own_folder(trainer) if has_own or output is None else output.with_name(f"{output.name}-checkpoints")
     checkpoint = checkpoint_to_go_on_from(folder) if resume else None
     if keeps and not resume and not overwrite:
         refuse_checkpoints(folder)
 
     pipeline = Pipeline(settings, "fit")
+    if output is None and not has_own:
+        raise SettingsError("--output is missing, and without it the trained model would be lost.")
     checkpoints = Checkpoints(pipeline, folder) if keeps else None
     is_first: bool = pipeline.trainer.is_global_zero
     if keeps and not resume and is_first:
