@@ -40,7 +40,13 @@ def main(arguments: list[str]) -> None:
 
 
 def _trial(recipe: Recipe, steps: int) -> Recipe:
-    return replace(recipe, num_steps=steps, num_warmup_steps=min(recipe.num_warmup_steps, steps // 2))
+    return replace(
+        recipe,
+        num_steps=steps,
+        num_warmup_steps=min(recipe.num_warmup_steps, steps // 2),
+        num_docs=64,
+        num_test_queries=8,
+    )
 
 
 def run(family: str, recipe: Recipe, seed: int) -> None:
@@ -65,8 +71,8 @@ def run(family: str, recipe: Recipe, seed: int) -> None:
     if seed == 0:
         finished(folder / "start-tested", before)
     results = {system: finished(folder / system, after) for system in systems}
-    losses = [results[system]["loss"] for system in systems]
-    assert max(losses) - min(losses) <= TOLERANCE, f"The first losses of {family} differ: {losses}."
+    losses = [result["loss"] for result in results.values() if "loss" in result]
+    assert not losses or max(losses) - min(losses) <= TOLERANCE, f"The first losses of {family} differ: {losses}."
     shutil.rmtree(start)
 
 

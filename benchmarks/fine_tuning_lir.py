@@ -65,14 +65,14 @@ def train(family: str, recipe: Recipe, seed: int, tuples: Path, start: Path, fol
     """Fine-tune, and write the model.
 
     Returns:
-        The loss of the first batch before anything is learnt, without dropout (``loss``); the seconds of a step by the
-        clock (``seconds``) and of the processor (``cpu``).
+        The loss of the first batch before anything is learnt, without dropout (``loss``, where there is a peer to compare
+        it with); the seconds of a step by the clock (``seconds``) and of the processor (``cpu``).
     """
     seed_everything(seed, verbose=False)
     module = _module(family, start)
     collection = Collection(recipe.collection)
     dataset = TupleDataset(str(tuples), docs=collection.docs, queries=collection.queries("train"))
-    loss = _first_loss(module, dataset, recipe.batch_size)
+    first = {"loss": _first_loss(module, dataset, recipe.batch_size)} if recipe.with_peer else {}
     module.set_optimizer(
         torch.optim.AdamW,
         lambda optimizer: LinearLRSchedulerWithLinearWarmup(optimizer, recipe.num_warmup_steps, recipe.num_steps),
@@ -89,7 +89,7 @@ def train(family: str, recipe: Recipe, seed: int, tuples: Path, start: Path, fol
     assert len(steps.ends) == recipe.num_steps, f"{family} has learnt for {len(steps.ends)} steps."
     module.save_pretrained(folder, overwrite=True)
     seconds, cpu = steps.seconds(NUM_UNTIMED)
-    return {"loss": loss, "seconds": seconds, "cpu": cpu}
+    return {**first, "seconds": seconds, "cpu": cpu}
 
 
 def test(family: str, recipe: Recipe, model: Path, run: Path) -> float:
@@ -97,7 +97,7 @@ def test(family: str, recipe: Recipe, model: Path, run: Path) -> float:
     module = _module(family, model)
     collection = Collection(recipe.collection, recipe.num_test_queries)
     if recipe.re_ranked is None:
-        index, docs = run.with_name("index"), DocDataset(collection.docs)
+        index, docs = run.with_name("index"), DocDataset(collection.docs, num_docs=recipe.num_docs)
         trainer = LightningIRTrainer(callbacks=[IndexCallback(index, overwrite=True)], **QUIET)
         trainer.index(module, LightningIRDataModule(inference_datasets=[docs]))
         trainer = LightningIRTrainer(callbacks=[SearchCallback(index, run_path=run, overwrite=True)], **QUIET)
@@ -122,7 +122,6 @@ def _module(family: str, model: Path) -> LightningIRModule:
 def _first_loss(module: LightningIRModule, dataset: TupleDataset, batch_size: int) -> float:
     batch = TrainingCollator(module.model)(list(islice(dataset, batch_size)))
     module.eval()
-    # Of the first loss alone: the second of SPLADE is logged by the trainer, which there is none of yet.
     with torch.no_grad():
         return float(module.loss_functions[0].compute(module.loss_input(batch)))
 

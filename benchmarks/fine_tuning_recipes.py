@@ -31,6 +31,7 @@ class Recipe:
         num_candidates: Documents of a ranking of BM25 that may be negatives, from the top.
         re_ranked: Documents of each ranking of BM25 that a cross-encoder is tested on; None for a search.
         num_test_queries: Test queries, spread evenly over the split; None for all.
+        num_docs: Documents that are searched, from the first on; None for all, as anything but a trial does.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Recipe:
     num_candidates: int = 50
     re_ranked: int | None = None
     num_test_queries: int | None = None
+    num_docs: int | None = None
 
     @property
     def digest(self) -> str:
@@ -71,5 +73,5 @@ RECIPES = {
         num_test_queries=160,
     ),
     "colbert": Recipe("ColBERT", MINILM, "scifact", 5e-5),
-    "splade": Recipe("SPLADE", "splade-tiny", "scifact", 1e-4, batch_size=32, num_negatives=3, num_steps=150),
+    "splade": Recipe("SPLADE", "splade-tiny", "scifact", 1e-4),
 }

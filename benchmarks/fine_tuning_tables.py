@@ -45,8 +45,9 @@ class Results:
     def distance(self) -> float:
         """The difference of both systems' means, in standard deviations of their seeds."""
         ours, theirs = self.values("lir", "ndcg"), self.values(PEER, "ndcg")
-        spread = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 2)
-        return float(abs(ours.mean() - theirs.mean()) / spread)
+        spread = float(np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 2))
+        difference = float(abs(ours.mean() - theirs.mean()))
+        return difference / spread if spread else (float("inf") if difference else 0.0)
 
 
 def write(recipes: dict[str, Recipe], found: dict[str, Results], *, is_trial: bool) -> None:
@@ -133,7 +134,7 @@ def _verdict(recipes: dict[str, Recipe], found: dict[str, Results], compared: li
         results, title = found[family], recipes[family].title
         ours, theirs = (results.values(system, "ndcg") for system in ("lir", PEER))
         sentences.append(
-            f"{title}: trained by lir, {ours.mean():.4f}; by {PEER}, {theirs.mean():.4f}; lir takes "
+            f"{title[0].upper()}{title[1:]}: trained by lir, {ours.mean():.4f}; by {PEER}, {theirs.mean():.4f}; lir takes "
             f"{np.median(results.speed()):.2f} times as many steps per second."
         )
         if len(ours) > 1:
