@@ -25,7 +25,7 @@ def command(
 
     What to train, on what and how stands in the YAML; any key can be overridden.
 
-    The best model by the first measure is saved, if there is a run to validate on, otherwise the last; beside it
+    The best model by the first measure is saved, if there is a run or a search to validate with, otherwise the last; beside it
     train.yaml, the whole configuration, which trains it anew.
 
     \b
