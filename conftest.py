@@ -23,6 +23,7 @@ os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="lir-tests-")
 
 # The same examples each time, and few; `HYPOTHESIS_PROFILE=thorough uv run pytest` looks for more, and for others.
 hypothesis.settings.register_profile("quick", max_examples=30, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("few", max_examples=3, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -27,10 +27,6 @@ IDS = {
     "nfcorpus": ("beir/nfcorpus", "beir/nfcorpus/test"),
     "scifact": ("beir/scifact", "beir/scifact/test"),
 }
-# Cranfield is small; the others take minutes each on two cores.
-COLLECTIONS = [
-    pytest.param(name, marks=pytest.mark.slow if name == "cranfield" else pytest.mark.long) for name in REFERENCE
-]
 YEARS = [pytest.param(year, marks=pytest.mark.long) for year in RE_RANKED]
 
 
@@ -54,7 +50,8 @@ def on_the_command_line(
     return values(lir("evaluate", "run.trec", "--qrels", qrels, *(word for name in MEASURES for word in ("-m", name))))
 
 
-@pytest.mark.parametrize("name", COLLECTIONS)
+@pytest.mark.long
+@pytest.mark.parametrize("name", REFERENCE)
 def test_files_on_the_command_line(lir: Callable[..., str], model: str, shared: Path, name: str) -> None:
     assert on_the_command_line(lir, model, *files(shared, name)) == pytest.approx(REFERENCE[name], abs=1e-3)
 
