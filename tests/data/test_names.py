@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lir_data import read_run
+from lir_data import DocDataset, QueryDataset, RetrievalDataset, RunDataset, TupleDataset, read_run
 from lir_data.errors import SourceNotFoundError
 
 
@@ -33,3 +33,20 @@ def test_in_a_folder_far_away_the_whole_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.trec").touch()
     with pytest.raises(SourceNotFoundError, match=f"Did you mean '{tmp_path}/run.trec'"):
         read_run(tmp_path / "rnu.trec")
+
+
+def test_a_path_names_a_file_as_its_text_does(tmp_path: Path) -> None:
+    (tmp_path / "docs.tsv").write_text("d\ttext\n")
+    (tmp_path / "queries.tsv").write_text("q\tquery\n")
+    (tmp_path / "qrels.txt").write_text("q 0 d 1\n")
+    (tmp_path / "run.trec").write_text("q Q0 d 1 1 x\n")
+    (tmp_path / "tuples.tsv").write_text("q\td\n")
+    docs, queries, qrels = tmp_path / "docs.tsv", tmp_path / "queries.tsv", tmp_path / "qrels.txt"
+    assert [doc.doc_id for doc in DocDataset(docs)] == ["d"]
+    assert QueryDataset(queries, qrels=qrels).qrels == {"q": {"d": 1}}
+    assert [item.docs for item in TupleDataset(tmp_path / "tuples.tsv", docs=docs, queries=queries)] == [("text",)]
+    assert [item.docs for item in TupleDataset(qrels, docs=docs, queries=queries)] == [("text",)]
+    assert [item.docs for item in RunDataset(tmp_path / "run.trec", docs=docs, queries=queries, qrels=qrels)] == [
+        ("text",)
+    ]
+    assert RetrievalDataset(queries, docs, qrels=qrels).name == "queries"

@@ -57,7 +57,7 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
         ArgumentError: If a field is not among those of the dataset.
         MalformedLineError: If a line cannot be read.
     """
-    source, windows = parse_source(source)
+    source, windows = parse_source(str(source))  # a path will do
     if windows is not None:
         return PassageDocuments(open_documents(source, text_fields), windows, source)
     if is_file_name(source):
@@ -88,6 +88,7 @@ class DocDataset(OrderedDataset[DocSample, DocSample]):
         passage_length: int | None = None,
         passage_stride: int | None = None,
     ) -> None:
+        doc_dataset = str(doc_dataset)  # a path will do
         self.num_docs = check_count("DocDataset", "num_docs", num_docs)
         self.passage_windows = find_windows("DocDataset", passage_length, passage_stride)
         self.documents = open_documents(doc_dataset, text_fields)

@@ -16,6 +16,7 @@ class Judgements:
     """
 
     def __init__(self, source: str) -> None:
+        source = str(source)  # a path will do
         self.source = full_name(source)
         if is_file_name(source):
             _ = self.qrels

@@ -32,6 +32,7 @@ def open_queries(source: str) -> dict[str, str]:
         MalformedLineError: If a line cannot be read, or a query occurs twice.
         EmptySourceError: If the file has none.
     """
+    source = str(source)  # a path will do
     if not is_file_name(source):
         dataset = catalogue.load_with(source, "queries")
         with catalogue.reading(source):
@@ -58,6 +59,7 @@ class Queries:
     """
 
     def __init__(self, source: str) -> None:
+        source = str(source)  # a path will do
         self.source = full_name(source)
         if is_file_name(source):
             _ = self.texts
@@ -81,6 +83,7 @@ class QueryDataset(OrderedDataset[tuple[str, str], QuerySample]):
     """
 
     def __init__(self, query_dataset: str, num_queries: int | None = None, qrels: str | None = None) -> None:
+        query_dataset = str(query_dataset)  # a path will do
         self.num_queries = check_count("QueryDataset", "num_queries", num_queries)
         self._queries = Queries(query_dataset)
         self._judgements = find_qrels(qrels, query_dataset)

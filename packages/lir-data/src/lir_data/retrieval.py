@@ -36,6 +36,7 @@ class RetrievalDataset:
         qrels: str | None = None,
         text_fields: Sequence[str] | None = None,
     ) -> None:
+        queries = str(queries)  # a path will do
         if docs is None and not is_collection(queries):
             raise ArgumentError(f"RetrievalDataset: '{queries}' has no documents; docs must say what is searched.")
         check_count("RetrievalDataset", "depth", depth)

@@ -72,6 +72,8 @@ class RunDataset(OrderedDataset[str, RankSample]):
         passage_stride: int | None = None,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
+        run_path_or_id = str(run_path_or_id)  # a path will do, here and below
+        docs, queries, qrels = (None if source is None else str(source) for source in (docs, queries, qrels))
         check_choice("RunDataset", "targets", targets, (*get_args(Targets), None))
         if seed < 0:
             raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")

@@ -73,6 +73,7 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         seed: int = 0,
     ) -> None:
         check_choice("TupleDataset", "targets", targets, get_args(Targets))
+        tuples_dataset = str(tuples_dataset)  # a path will do
         if seed < 0:
             raise ArgumentError(f"TupleDataset: seed is {seed}; it must be 0 or more.")
         self.targets: Targets = targets

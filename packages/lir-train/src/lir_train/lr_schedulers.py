@@ -19,7 +19,22 @@ class ConstantLRSchedulerWithLinearWarmup(LambdaLR):
         super().__init__(optimizer, Constant(num_warmup_steps, num_delay_steps).factor)
 
 
-class LinearLRSchedulerWithLinearWarmup(LambdaLR):
+class _DecayingLRScheduler(LambdaLR):
+    schedule: type[Linear] | type[Cosine]
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        num_warmup_steps: int,
+        num_training_steps: int,
+        final_value: float = 0.0,
+        num_delay_steps: int = 0,
+    ) -> None:
+        schedule = self.schedule(num_warmup_steps, num_training_steps, final_value, num_delay_steps)
+        super().__init__(optimizer, schedule.factor)
+
+
+class LinearLRSchedulerWithLinearWarmup(_DecayingLRScheduler):
     """A learning rate that rises along a line, and falls along one.
 
     Args:
@@ -30,36 +45,10 @@ class LinearLRSchedulerWithLinearWarmup(LambdaLR):
         num_delay_steps: Steps at 0 before the warm-up.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        num_warmup_steps: int,
-        num_training_steps: int,
-        final_value: float = 0.0,
-        num_delay_steps: int = 0,
-    ) -> None:
-        schedule = Linear(num_warmup_steps, num_training_steps, final_value, num_delay_steps)
-        super().__init__(optimizer, schedule.factor)
+    schedule = Linear
 
 
-class CosineLRSchedulerWithLinearWarmup(LambdaLR):
-    """A learning rate that rises along a line, and falls along half a cosine.
+class CosineLRSchedulerWithLinearWarmup(_DecayingLRScheduler):
+    """A learning rate that rises along a line, and falls along half a cosine; arguments as of the linear one."""
 
-    Args:
-        optimizer: Whose learning rates are scheduled.
-        num_warmup_steps: Steps until the learning rate is the optimizer's.
-        num_training_steps: Steps in all; ``lir train`` fills in the trainer's ``max_steps``.
-        final_value: Share of the learning rate that is left at the end, and after it.
-        num_delay_steps: Steps at 0 before the warm-up.
-    """
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        num_warmup_steps: int,
-        num_training_steps: int,
-        final_value: float = 0.0,
-        num_delay_steps: int = 0,
-    ) -> None:
-        schedule = Cosine(num_warmup_steps, num_training_steps, final_value, num_delay_steps)
-        super().__init__(optimizer, schedule.factor)
+    schedule = Cosine
