@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 
 from lir_data import RunDataset
-from lir_models import BiEncoderModel
+from lir_models import BiEncoderModel, CrossEncoderModel, MonoConfig
 from lir_train import (
     BiEncoderModule,
     CrossEncoderModule,
@@ -153,3 +154,17 @@ def test_the_backbone_is_compiled_where_asked_for(
 def test_losses_of_one_class_are_told_apart(backbone: Path) -> None:
     module = BiEncoderModule(str(backbone), loss_functions=[RankNet(), KLDivergence(), RankNet(2.0)])
     assert module.loss_names == ["RankNet_0", "KLDivergence", "RankNet_1"]
+
+
+def test_a_pooler_is_trained_where_scores_are_made_of_it(backbone: Path) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    deberta = DebertaV2ForSequenceClassification(DebertaV2Config(vocab_size=20, num_labels=1, **sizes))
+    tokenizer = CrossEncoderModel.from_pretrained(backbone).tokenizer
+    classifier = CrossEncoderModule(model=CrossEncoderModel(deberta, tokenizer, MonoConfig()))
+    bi_encoder = BiEncoderModule(str(backbone))
+    for module in (classifier, bi_encoder):
+        module.setup("fit")
+    assert all(weight.requires_grad for weight in classifier.parameters())
+    assert {name for name, weight in bi_encoder.named_parameters() if not weight.requires_grad} == {
+        f"model.encoder.backbone.pooler.dense.{kind}" for kind in ("weight", "bias")
+    }

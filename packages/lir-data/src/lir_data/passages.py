@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from lir_data.arguments import check_choice
 from lir_data.errors import ArgumentError, unknown_ids
 from lir_data.samples import DocSample, RankSample
+from lir_data.sources.document_stores import not_found
 from lir_data.trec import Run, in_order, read_run
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ Aggregation = Literal["max", "first", "mean", "sum", "none"]
 
 # What follows the name of a collection whose documents are cut.
 _CUT = re.compile(r"(.+)#passages=([0-9]+),([0-9]+)", re.DOTALL)
-# Ids are looked up so many at a time, so that the texts of a whole run need not fit in memory.
-_CHUNK = 10_000
 _WORD = re.compile(r"\S+")
 # The last # decides: a document's own id may have some.
 _PASSAGE_ID = re.compile(r"(.+)#([0-9]+)", re.DOTALL)
@@ -144,13 +143,7 @@ class PassageDocuments:
 
     def missing(self, doc_ids: Iterable[str]) -> list[str]:
         """Return those of the ids that no passage has, each once."""
-        wanted = list(dict.fromkeys(doc_ids))
-        unknown: list[str] = []
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            found = self._look_up(chunk)
-            unknown.extend(passage_id for passage_id in chunk if passage_id not in found)
-        return unknown
+        return not_found(doc_ids, self._look_up)
 
     def _look_up(self, passage_ids: Sequence[str]) -> dict[str, str]:
         parents = list(dict.fromkeys(passage_of(passage_id)[0] for passage_id in passage_ids))

@@ -27,9 +27,7 @@ def share_of_total(count: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return count
-    total = count.detach().clone()
-    dist.all_reduce(total)
-    return total / world_size()
+    return _total(count) / world_size()
 
 
 def sum_over_processes(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -72,6 +70,13 @@ def merged_runs(runs: Runs) -> Runs:
     return merged
 
 
+def _total(values: Tensor) -> Tensor:
+    """Return the sum over all processes, without gradients."""
+    total = values.detach().contiguous().clone()
+    dist.all_reduce(total)
+    return total
+
+
 def _counts(count: int, device: torch.device) -> list[int]:
     own = torch.tensor([count], device=device)
     every = [torch.empty_like(own) for _ in range(world_size())]
@@ -98,8 +103,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         # Every process's loss depends on these rows.
-        total = gradient.contiguous().clone()
-        dist.all_reduce(total)
+        total = _total(gradient)
         return total[ctx.start : ctx.start + ctx.count], None
 
 
@@ -107,13 +111,9 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         del ctx
-        total = values.detach().clone()
-        dist.all_reduce(total)
-        return total
+        return _total(values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         del ctx
-        total = gradient.contiguous().clone()
-        dist.all_reduce(total)
-        return total
+        return _total(gradient)

@@ -24,6 +24,17 @@ from lir_data.sources.tables import check_text_fields, doc_parser, documents, ro
 _CHUNK = 10_000
 
 
+def not_found(ids: Iterable[str], look_up: Callable[[Sequence[str]], Mapping[str, Any]]) -> list[str]:
+    """Return the ids that a look-up does not find, each once."""
+    wanted = list(dict.fromkeys(ids))
+    unknown: list[str] = []
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        found = look_up(chunk)
+        unknown.extend(name for name in chunk if name not in found)
+    return unknown
+
+
 class CatalogueDocuments:
     """The documents of an id of ir_datasets. The first look-up builds ir_datasets' store, where there is none yet."""
 
@@ -65,13 +76,7 @@ class CatalogueDocuments:
 
     def missing(self, doc_ids: Iterable[str]) -> list[str]:
         """Return the ids that are not there."""
-        wanted = list(dict.fromkeys(doc_ids))
-        unknown: list[str] = []
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            found = self._look_up(chunk)
-            unknown.extend(doc_id for doc_id in chunk if doc_id not in found)
-        return unknown
+        return not_found(doc_ids, self._look_up)
 
     def _look_up(self, doc_ids: Sequence[str]) -> dict[str, Any]:
         with catalogue.reading(self._id):
