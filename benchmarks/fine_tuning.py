@@ -98,7 +98,7 @@ def collected(family: str, recipe: Recipe) -> Results:
         paths = [place(family, recipe, seed) / system / "result.json" for seed in range(recipe.num_seeds)]
         return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
-    collection = Collection(recipe.collection, recipe.num_test_queries)
+    collection = Collection(recipe.num_test_queries)
     bm25 = collection.measured(collection.bm25("test"))
     return Results(bm25, of("start-tested"), {system: found for system in TRAINERS if (found := of(system))})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from benchmarks.fine_tuning_recipes import CACHE, SHARED, Recipe
+from benchmarks.fine_tuning_recipes import CACHE, COLLECTION, SHARED, Recipe
 from lir_data import (
     DocDataset,
     QueryDataset,
@@ -31,28 +31,26 @@ DEPTH = 100
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection of the folder ``shared`` beside the checkout.
+    """The collection that is trained and tested on, in the folder ``shared`` beside the checkout.
 
     Args:
-        name: Of its folder.
         num_test_queries: Test queries, spread evenly over the split; None for all.
     """
 
-    name: str
     num_test_queries: int | None = None
 
     @property
-    def docs(self) -> str:
+    def docs(self) -> Path:
         """The file of the documents."""
-        return str(SHARED / "data" / self.name / "docs.jsonl.gz")
+        return SHARED / "data" / COLLECTION / "docs.jsonl.gz"
 
-    def queries(self, split: str) -> str:
+    def queries(self, split: str) -> Path:
         """Return the file of the queries of a split."""
-        return str(SHARED / "data" / self.name / f"queries.{split}.tsv")
+        return SHARED / "data" / COLLECTION / f"queries.{split}.tsv"
 
     def qrels_file(self, split: str) -> Path:
         """Return the file of the judgements of a split."""
-        return SHARED / "data" / self.name / f"qrels.{split}.txt"
+        return SHARED / "data" / COLLECTION / f"qrels.{split}.txt"
 
     def qrels(self, split: str) -> dict[str, dict[str, int]]:
         """Read the judgements of a split; of the test split, those of the chosen queries."""
@@ -68,7 +66,7 @@ class Collection:
 
     def bm25(self, split: str) -> Path:
         """Rank the documents for the queries of a split by BM25, unless that is done; return the run."""
-        folder = CACHE / f"fine_tuning-bm25-{self.name}"
+        folder = CACHE / f"fine_tuning-bm25-{COLLECTION}"
         path = folder / f"{split}.trec"
         if not path.exists():
             shutil.rmtree(folder / "parts", ignore_errors=True)
@@ -86,7 +84,7 @@ class Collection:
 
 def write_training_tuples(path: Path, recipe: Recipe, seed: int) -> None:
     """Write as many tuples as a training learns from, of ids, in the order in which it sees them."""
-    collection = Collection(recipe.collection)
+    collection = Collection()
     mined = mine_negatives(
         read_run(collection.bm25("train")),
         collection.qrels("train"),

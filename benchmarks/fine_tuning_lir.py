@@ -70,8 +70,8 @@ def train(family: str, recipe: Recipe, seed: int, tuples: Path, start: Path, fol
     """
     seed_everything(seed, verbose=False)
     module = _module(family, start)
-    collection = Collection(recipe.collection)
-    dataset = TupleDataset(str(tuples), docs=collection.docs, queries=collection.queries("train"))
+    collection = Collection()
+    dataset = TupleDataset(tuples, docs=collection.docs, queries=collection.queries("train"))
     first = {"loss": _first_loss(module, dataset, recipe.batch_size)} if recipe.with_peer else {}
     module.set_optimizer(
         torch.optim.AdamW,
@@ -95,7 +95,7 @@ def train(family: str, recipe: Recipe, seed: int, tuples: Path, start: Path, fol
 def test(family: str, recipe: Recipe, model: Path, run: Path) -> float:
     """Search or re-rank for the test queries with a model, write the run, and measure it."""
     module = _module(family, model)
-    collection = Collection(recipe.collection, recipe.num_test_queries)
+    collection = Collection(recipe.num_test_queries)
     if recipe.re_ranked is None:
         index, docs = run.with_name("index"), DocDataset(collection.docs, num_docs=recipe.num_docs)
         trainer = LightningIRTrainer(callbacks=[IndexCallback(index, overwrite=True)], **QUIET)
@@ -107,7 +107,7 @@ def test(family: str, recipe: Recipe, model: Path, run: Path) -> float:
         candidates = filter_run(collection.bm25("test"), queries=collection.qrels("test"))
         write_run(run.with_name("candidates.trec"), cut_run(candidates, recipe.re_ranked), overwrite=True)
         rankings = RunDataset(
-            str(run.with_name("candidates.trec")), docs=collection.docs, queries=collection.queries("test")
+            run.with_name("candidates.trec"), docs=collection.docs, queries=collection.queries("test")
         )
         trainer = LightningIRTrainer(callbacks=[ReRankCallback(run, overwrite=True)], **QUIET)
         trainer.re_rank(module, LightningIRDataModule(inference_datasets=[rankings]))

@@ -40,8 +40,8 @@ def train(family: str, recipe: Recipe, seed: int, tuples: Path, start: Path, fol
     # Nothing of a training is sent anywhere, nor asked of the hub.
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     set_seed(seed)
-    collection = Collection(recipe.collection)
-    samples = list(TupleDataset(str(tuples), docs=collection.docs, queries=collection.queries("train")))
+    collection = Collection()
+    samples = list(TupleDataset(tuples, docs=collection.docs, queries=collection.queries("train")))
     if family == "cross-encoder":
         model: Any = CrossEncoder(str(start), max_length=recipe.max_length, device="cpu")
         loss: Any = BinaryCrossEntropyLoss(model)
