@@ -31,26 +31,28 @@ DEPTH = 100
 
 @dataclass(frozen=True)
 class Collection:
-    """The collection that is trained and tested on, in the folder ``shared`` beside the checkout.
+    """A collection in the folder ``shared`` beside the checkout.
 
     Args:
         num_test_queries: Test queries, spread evenly over the split; None for all.
+        name: Of its folder.
     """
 
     num_test_queries: int | None = None
+    name: str = COLLECTION
 
     @property
     def docs(self) -> Path:
         """The file of the documents."""
-        return SHARED / "data" / COLLECTION / "docs.jsonl.gz"
+        return SHARED / "data" / self.name / "docs.jsonl.gz"
 
     def queries(self, split: str) -> Path:
         """Return the file of the queries of a split."""
-        return SHARED / "data" / COLLECTION / f"queries.{split}.tsv"
+        return SHARED / "data" / self.name / f"queries.{split}.tsv"
 
     def qrels_file(self, split: str) -> Path:
         """Return the file of the judgements of a split."""
-        return SHARED / "data" / COLLECTION / f"qrels.{split}.txt"
+        return SHARED / "data" / self.name / f"qrels.{split}.txt"
 
     def qrels(self, split: str) -> dict[str, dict[str, int]]:
         """Read the judgements of a split; of the test split, those of the chosen queries."""
@@ -66,7 +68,7 @@ class Collection:
 
     def bm25(self, split: str) -> Path:
         """Rank the documents for the queries of a split by BM25, unless that is done; return the run."""
-        folder = CACHE / f"fine_tuning-bm25-{COLLECTION}"
+        folder = CACHE / f"fine_tuning-bm25-{self.name}"
         path = folder / f"{split}.trec"
         if not path.exists():
             shutil.rmtree(folder / "parts", ignore_errors=True)

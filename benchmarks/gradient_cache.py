@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 def write_pairs(path: Path, count: int) -> None:
     """Write pairs of a query and a relevant document, no document twice."""
-    collection = Collection("nfcorpus")
+    collection = Collection(name="nfcorpus")
     # The whole texts are longer than what is kept of them, so that all steps are of full length.
     taken: set[str] = set()
     pairs: list[TrainingTuple] = []
@@ -59,8 +59,8 @@ def write_pairs(path: Path, count: int) -> None:
 
 def samples_of(tuples: Path) -> TupleDataset:
     """Open the pairs."""
-    collection = Collection("nfcorpus")
-    return TupleDataset(str(tuples), docs=collection.docs, queries=collection.queries("train"))
+    collection = Collection(name="nfcorpus")
+    return TupleDataset(tuples, docs=collection.docs, queries=collection.queries("train"))
 
 
 def train(tuples: Path, batch: int, part: int | None, num_steps: int) -> Measured:
