@@ -4,7 +4,6 @@ A form is recognised by the first record of a file, and all others are read as t
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,17 @@ from typing import Any, Literal
 
 from lir_data.sources.lines import UnusableLineError, binary_lines
 from lir_data.sources.rows import has_columns
+from lir_data.sources.training_values import (
+    first_key,
+    name_of,
+    names_of,
+    number_in,
+    scores_of,
+    shortened,
+    text_of,
+    value_of,
+    with_a_positive,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,12 @@ def recognise(record: Record, *, with_scores: bool = False) -> Form:
     Raises:
         UnusableLineError: If it is of none; the message names those that there are.
     """
-    if with_scores and _is_tsv(record) and len(record) == 5 and None not in map(_number_in, list(record)[:2]):
+    if with_scores and _is_tsv(record) and len(record) == 5 and None not in map(number_in, list(record)[:2]):
         return SCORED_PAIR
     for form in FORMS:
         if form.fits(record):
             return form
-    keys = f"the keys {', '.join(map(repr, record)) or '(none)'}" if isinstance(record, Mapping) else _short(record)
+    keys = f"the keys {', '.join(map(repr, record)) or '(none)'}" if isinstance(record, Mapping) else shortened(record)
     known = "; ".join(form.example for form in FORMS)
     raise UnusableLineError(f"{keys} are no form of training data. The forms are: {known}.")
 
@@ -127,7 +137,7 @@ def _scored_pair(values: Sequence[Any]) -> TrainingTuple:
         Distillation*. https://arxiv.org/abs/2010.02666
     """
     columns = values[0].split() if len(values) == 1 else values
-    scores = [_number_in(column) for column in columns[:2]]
+    scores = [number_in(column) for column in columns[:2]]
     if len(columns) != 5 or None in scores:
         raise UnusableLineError(
             "a pair with scores has five columns: score of the relevant, score of the other, query, relevant, other."
@@ -144,21 +154,21 @@ def _array(values: Sequence[Any]) -> TrainingTuple:
             "there is no document. A tuple is [query, document, …] or [query, [document, score], …]."
         )
     if not all(isinstance(doc, list) for doc in docs):
-        return TrainingTuple(_name("query", query), tuple(_name("document", doc) for doc in docs))
+        return TrainingTuple(name_of("query", query), tuple(name_of("document", doc) for doc in docs))
     if wrong := [doc for doc in docs if len(doc) != 2]:
-        raise UnusableLineError(f"{_short(wrong[0])} is no pair of document and score.")
-    names = tuple(_name("document", doc) for doc, _ in docs)
-    return TrainingTuple(_name("query", query), names, _scores([score for _, score in docs], len(docs)))
+        raise UnusableLineError(f"{shortened(wrong[0])} is no pair of document and score.")
+    names = tuple(name_of("document", doc) for doc, _ in docs)
+    return TrainingTuple(name_of("query", query), names, scores_of([score for _, score in docs], len(docs)))
 
 
 def _own(values: Mapping[str, Any], query: str, docs: str) -> TrainingTuple:
     """Read lir's own rows: the query, the documents in order, their scores."""
-    names = _names(docs, values[docs])
+    names = names_of(docs, values[docs])
     if not names:
         raise UnusableLineError(f"there is no document in the {docs}.")
     scores = values.get("scores")
     return TrainingTuple(
-        _name(query, _value(values, query)), names, None if scores is None else _scores(scores, len(names))
+        name_of(query, value_of(values, query)), names, None if scores is None else scores_of(scores, len(names))
     )
 
 
@@ -177,16 +187,16 @@ _SCORE_KEYS = ("scores", "score", "label")
 
 def _sentence_transformers(values: Mapping[str, Any]) -> TrainingTuple:
     """Read ``anchor``, ``positive`` and negatives in columns of their own, with a list of scores or a margin."""
-    query = _first(values, _QUERY_KEYS)
+    query = first_key(values, _QUERY_KEYS)
     negatives = [key for key in values if key == "negative" or _numbered_negative(key) is not None]
     negatives.sort(key=lambda key: _numbered_negative(key) or 0)
-    keys = [_first(values, _POSITIVE_KEYS), *negatives]
-    docs = tuple(_name(key, values[key]) for key in keys)
+    keys = [first_key(values, _POSITIVE_KEYS), *negatives]
+    docs = tuple(name_of(key, values[key]) for key in keys)
     score = next((values[key] for key in _SCORE_KEYS if values.get(key) is not None), None)
     if not isinstance(score, list | tuple | None) and len(docs) <= 2:
         # Of two documents it is by how much the first is better; that the other has 0 changes no difference.
         score = [score, 0.0][: len(docs)]
-    return TrainingTuple(_name(query, values[query]), docs, None if score is None else _scores(score, len(docs)))
+    return TrainingTuple(name_of(query, values[query]), docs, None if score is None else scores_of(score, len(docs)))
 
 
 def _numbered_negative(key: str) -> int | None:
@@ -196,14 +206,14 @@ def _numbered_negative(key: str) -> int | None:
 
 def _flag_embedding(values: Mapping[str, Any]) -> TrainingTuple:
     """Read the lists ``pos`` and ``neg``, with ``pos_scores`` and ``neg_scores`` where there are any."""
-    positives, negatives = _names("pos", values["pos"]), _names("neg", values.get("neg") or [])
+    positives, negatives = names_of("pos", values["pos"]), names_of("neg", values.get("neg") or [])
     scores = [values.get(f"{key}_scores") for key in ("pos", "neg")]
     # Without negatives there is nothing to score of them.
     has_scores = scores[0] is not None and (scores[1] is not None or not negatives)
     return TrainingTuple(
-        _name("query", _value(values, "query")),
-        _with_a_positive(positives, "pos") + negatives,
-        _scores(scores[0], len(positives), "pos_scores") + _scores(scores[1] or [], len(negatives), "neg_scores")
+        name_of("query", value_of(values, "query")),
+        with_a_positive(positives, "pos") + negatives,
+        scores_of(scores[0], len(positives), "pos_scores") + scores_of(scores[1] or [], len(negatives), "neg_scores")
         if has_scores
         else None,
         len(positives),
@@ -214,40 +224,40 @@ def _tevatron(values: Mapping[str, Any]) -> TrainingTuple:
     """Read ``positive_passages`` and ``negative_passages``, each a list of ids with titles and texts."""
     positives = _passages("positive_passages", values["positive_passages"])
     negatives = _passages("negative_passages", values.get("negative_passages") or [])
-    ids, texts = zip(*_with_a_positive(positives, "positive_passages"), *negatives, strict=True)
+    ids, texts = zip(*with_a_positive(positives, "positive_passages"), *negatives, strict=True)
     return TrainingTuple(
-        _name("query_id", _value(values, "query_id")),
+        name_of("query_id", value_of(values, "query_id")),
         ids,
         None,
         len(positives),
-        _text("query", _value(values, "query")),
+        text_of("query", value_of(values, "query")),
         texts,
     )
 
 
 def _passages(key: str, passages: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(passages, Sequence) or not all(isinstance(passage, Mapping) for passage in passages):
-        raise UnusableLineError(f"the {key} are {_short(passages)}; they must be a list of passages.")
+        raise UnusableLineError(f"the {key} are {shortened(passages)}; they must be a list of passages.")
     return tuple(_passage(passage) for passage in passages)
 
 
 def _passage(passage: Mapping[str, Any]) -> tuple[str, str]:
-    title, text = passage.get("title") or "", _text("text of a passage", _value(passage, "text"))
-    joined = f"{_text('title of a passage', title)} {text}" if title and text else title or text
-    return _name("docid", _value(passage, "docid")), joined
+    title, text = passage.get("title") or "", text_of("text of a passage", value_of(passage, "text"))
+    joined = f"{text_of('title of a passage', title)} {text}" if title and text else title or text
+    return name_of("docid", value_of(passage, "docid")), joined
 
 
 def _tevatron_ids(values: Mapping[str, Any]) -> TrainingTuple:
     """Read ``positive_document_ids`` and ``negative_document_ids``."""
-    positives = _names("positive_document_ids", values["positive_document_ids"])
-    negatives = _names("negative_document_ids", values.get("negative_document_ids") or [])
+    positives = names_of("positive_document_ids", values["positive_document_ids"])
+    negatives = names_of("negative_document_ids", values.get("negative_document_ids") or [])
     text = values.get("query_text")
     return TrainingTuple(
-        _name("query_id", _value(values, "query_id")),
-        _with_a_positive(positives, "positive_document_ids") + negatives,
+        name_of("query_id", value_of(values, "query_id")),
+        with_a_positive(positives, "positive_document_ids") + negatives,
         None,
         len(positives),
-        None if text is None else _text("query_text", text),
+        None if text is None else text_of("query_text", text),
     )
 
 
@@ -260,101 +270,34 @@ def mined(values: Mapping[str, Any], systems: Sequence[str] | None = None) -> Tr
     """
     positives, found = _documents("pos", values["pos"]), values["neg"]
     if not isinstance(found, Mapping):
-        raise UnusableLineError(f"the neg is {_short(found)}; it must be an object of lists, one a system.")
+        raise UnusableLineError(f"the neg is {shortened(found)}; it must be an object of lists, one a system.")
     negatives: dict[str, float | None] = {}
     for system in found if systems is None else [system for system in systems if system in found]:
         # Tables hold null for a system that found nothing for this query.
         negatives |= _documents(f"neg of {system}", found[system] or [])
     docs = positives | {name: score for name, score in negatives.items() if name not in positives}
     scores = tuple(score for score in docs.values() if score is not None)
-    _with_a_positive(tuple(positives), "pos")
+    with_a_positive(tuple(positives), "pos")
     return TrainingTuple(
-        _name("qid", _value(values, "qid")), tuple(docs), scores if len(scores) == len(docs) else None, len(positives)
+        name_of("qid", value_of(values, "qid")),
+        tuple(docs),
+        scores if len(scores) == len(docs) else None,
+        len(positives),
     )
 
 
 def _documents(key: str, docs: Any) -> dict[str, float | None]:
     """Return ids with their scores; None where there is none."""
     if not isinstance(docs, list):
-        raise UnusableLineError(f"the {key} is {_short(docs)}; it must be a list of documents.")
+        raise UnusableLineError(f"the {key} is {shortened(docs)}; it must be a list of documents.")
     scores: dict[str, float | None] = {}
     for doc in docs:
         if isinstance(doc, Mapping):
             score = doc.get("ce-score")
-            scores[_name("pid", _value(doc, "pid"))] = None if score is None else _scores([score], 1)[0]
+            scores[name_of("pid", value_of(doc, "pid"))] = None if score is None else scores_of([score], 1)[0]
         else:
-            scores[_name(key, doc)] = None
+            scores[name_of(key, doc)] = None
     return scores
-
-
-def _value(values: Mapping[str, Any], key: str) -> Any:
-    if key not in values:
-        raise UnusableLineError(f"there is no '{key}' among the keys {_keys(values)}.")
-    return values[key]
-
-
-def _first(values: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """Return the first of the keys that is there."""
-    for key in keys:
-        if key in values:
-            return key
-    raise UnusableLineError(f"there is no {' or '.join(map(repr, keys))} among the keys {_keys(values)}.")
-
-
-def _name(key: str, value: Any) -> str:
-    """Return an id, which may be a whole number, or a text."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text or a whole number.")
-    return str(value)
-
-
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text.")
-    return value
-
-
-def _names(key: str, values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list | tuple):
-        raise UnusableLineError(f"the {key} is {_short(values)}; it must be a list.")
-    return tuple(_name(f"item of {key}", value) for value in values)
-
-
-def _with_a_positive(positives: tuple[Any, ...], key: str) -> tuple[Any, ...]:
-    if not positives:
-        raise UnusableLineError(f"the {key} is empty, but a tuple needs a relevant document.")
-    return positives
-
-
-def _scores(values: Any, count: int, key: str = "scores") -> tuple[float, ...]:
-    scores = [_number(value) for value in values] if isinstance(values, list | tuple) else []
-    if len(scores) != count or None in scores:
-        raise UnusableLineError(
-            f"the {key} must be a list of {count} numbers, one for each document, but they are {_short(values)}."
-        )
-    return tuple(score for score in scores if score is not None)
-
-
-def _number(value: Any) -> float | None:
-    """Return a number; None of anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    return float(value) if is_number else None
-
-
-def _number_in(text: str) -> float | None:
-    """Return the number that a text names, if it names one."""
-    try:
-        return _number(float(text))
-    except ValueError:
-        return None
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)[:60]
-
-
-def _keys(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"'{key}'" for key in values) or "(none)"
 
 
 def _has(*keys: str | tuple[str, ...]) -> Callable[[Record], bool]:
