@@ -1,6 +1,7 @@
 """Folders in the formats that models are published in, and what is said of damaged ones."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lir_models import BiEncoderConfig, BiEncoderModel, ColConfig, DenseLayer, detect, read_config
+from lir_models import BiEncoderConfig, BiEncoderModel, ColConfig, CrossEncoderModel, DenseLayer, detect, read_config
 from lir_models.errors import CheckpointError
 
 POOLINGS = [
@@ -64,6 +65,23 @@ def saved(backbone: Path, tmp_path: Path) -> Path:
 
 def change(path: Path, **values: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o077])
+def test_others_may_read_a_saved_model_as_the_umask_says(
+    backbone: Path, classifier: Path, tmp_path: Path, umask: int
+) -> None:
+    config = ColConfig(embedding_dim=8)
+    models = [BiEncoderModel.from_pretrained(backbone, config), CrossEncoderModel.from_pretrained(classifier)]
+    before = os.umask(umask)
+    try:
+        for place, model in enumerate(models):
+            model.save_pretrained(tmp_path / str(place) / "saved")
+    finally:
+        os.umask(before)
+    saved = [path for place in range(len(models)) for path in (tmp_path / str(place)).rglob("*")]
+    assert len(saved) > 10
+    assert all(path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~umask for path in saved)
 
 
 def test_a_newer_format_is_named(saved: Path) -> None:

@@ -116,13 +116,17 @@ def written_whole(folder: Path, *, overwrite: bool) -> Generator[Path]:
         raise OutputExistsError(f"'{folder}' exists already, and is not overwritten unless asked for.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    place = temporary / folder.name
+    place.mkdir()  # unlike that of mkdtemp, for whom the umask lets read it
     try:
-        yield temporary
+        yield place
+        # safetensors 0.8 writes files for their owner alone (https://github.com/safetensors/safetensors/issues/782).
+        for weights in place.rglob("*.safetensors"):
+            weights.chmod(place.stat().st_mode & 0o666)
         old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
         if folder.exists():
             folder.rename(old / folder.name)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
+        place.rename(folder)
         shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
