@@ -160,7 +160,8 @@ _SAME = (
     "along one to 0, gradients clipped to a norm of 1, float32, dropout as the backbone has it. Both systems start from "
     "the same files, with the same tuples in the same order, in batches without a document that is there twice. Their losses are "
     "InBatchCrossEntropy with temperature 0.05 and MultipleNegativesRankingLoss with scale 20, and binary cross entropy; "
-    "their models are tested by the same code, that of lir."
+    "their models are tested by the same code, that of lir. The cross-encoder's recipe is the best of three that were tried "
+    "with lir on 60 of the test queries; no other was tuned."
 )
 _SEEDS = (
     "A seed decides negatives, order, new heads and dropout. First losses are those of the first batch, before anything is learnt and "
