@@ -205,6 +205,6 @@ module.save_pretrained("my-model")
 
 A query with hundreds of relevant documents would lead the rest: each query gives one tuple a round. `ColConfig` and
 `SpladeConfig` as `config` of the module make ColBERT and SPLADE of a backbone, the latter with `FLOPSRegularization` beside its
-loss; `CrossEncoderModule` with `BinaryCrossEntropy` a cross-encoder. As YAML for `lir train`, trainings of NFCorpus, longer than these, are
+loss; `CrossEncoderModule` with `BinaryCrossEntropy` a cross-encoder. As YAML for `lir train`, trainings of NFCorpus are
 `configs/nfcorpus-train.yaml` and `configs/nfcorpus-train-cross-encoder.yaml`.
 """
