@@ -5,12 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lir_models import BiEncoderConfig, BiEncoderModel, CrossEncoderModel, DprConfig
-from lir_models import batching as batching_module
-from lir_models.batching import batches_by_length
 from lir_models.errors import InputError, ModelNotFoundError, OutputExistsError, WrongModelKindError
 
 
@@ -41,28 +37,6 @@ def test_a_text_is_cut_at_the_length_of_its_side(backbone: Path) -> None:
     np.testing.assert_allclose(
         model.encode_document("the river is long"), model.encode_document("the river is"), atol=1e-6
     )
-
-
-def test_memory_that_runs_out_changes_no_embedding(
-    model: BiEncoderModel, texts: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = model.encode_document(texts)
-    embed = model.embed
-
-    def scarce(batch: batching_module.TokenBatch, side: str) -> torch.Tensor:
-        if len(batch.input_ids) > 2:
-            raise torch.OutOfMemoryError("no more")
-        return embed(batch, side)
-
-    monkeypatch.setattr(model, "embed", scarce)
-    np.testing.assert_allclose(model.encode_document(texts), expected, atol=1e-6)
-
-
-@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 500))
-def test_batches_hold_every_text_once_and_keep_the_budget(lengths: list[int], budget: int) -> None:
-    batches = list(batches_by_length(lengths, budget))
-    assert sorted(int(place) for batch in batches for place in batch) == list(range(len(lengths)))
-    assert all(len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= budget for batch in batches)
 
 
 def test_a_model_of_one_vector_a_token_scores_by_max_sim(backbone: Path, texts: list[str]) -> None:
@@ -100,7 +74,8 @@ def test_no_document_gives_no_score(model: BiEncoderModel) -> None:
 def test_a_saved_model_is_the_same(model: BiEncoderModel, texts: list[str], tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "saved")
     again = BiEncoderModel.from_pretrained(tmp_path / "saved")
-    np.testing.assert_array_equal(again.encode_document(texts), model.encode_document(texts))
+    # Not to the bit: that changes with where in memory the numbers lie.
+    np.testing.assert_allclose(again.encode_document(texts), model.encode_document(texts), atol=1e-6)
     assert again.fingerprint == model.fingerprint
 
 

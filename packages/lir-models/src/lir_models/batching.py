@@ -1,89 +1,199 @@
-"""Batches of a token budget, sorted by length; the order restored; smaller batches when memory runs out."""
+"""Batches of texts: planned so that little is padded; smaller ones when memory runs out; the order restored.
+
+Texts of one length are batched together wherever there are enough of them, so that a batch has next to no padding, whatever
+the model does with its tokens.
+"""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
-from lir_models.tokenization import TokenBatch, TokenizedText, collate
+from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
 
 logger = logging.getLogger(__name__)
 
-Rows = TypeVar("Rows")
+Item = TypeVar("Item")
 
 #: Told how many more are done, while a model works through many.
 Progress = Callable[[int], object]
 
-#: Tokens a batch, padding included. On a CPU larger batches are slower: they fall out of the cache.
-CPU_TOKEN_BUDGET = 2048
-GPU_TOKEN_BUDGET = 65536
+#: Texts that are tokenized, and sorted by length, at a time: enough for batches of one length, and some MB.
+WINDOW_SIZE = 8192
 
 
-def batches_by_length(lengths: Sequence[int], token_budget: int) -> Iterator[np.ndarray]:
-    """Yield positions of texts in batches, the longest first, so that memory runs out at the start or not at all.
+class BatchLimits(NamedTuple):
+    """How texts are batched on a device.
+
+    Args:
+        token_budget: Most tokens a batch, padding included. On a CPU larger batches are slower: they fall out of the
+            cache.
+        batch_cost: Tokens that take as long as what a batch costs beside its tokens.
+    """
+
+    token_budget: int
+    batch_cost: int
+
+
+_CPU_LIMITS = BatchLimits(token_budget=2048, batch_cost=32)
+_GPU_LIMITS = BatchLimits(token_budget=65536, batch_cost=2048)
+
+
+def batch_limits(device: torch.device) -> BatchLimits:
+    """Return how texts are batched on a device unless its memory runs out."""
+    return _CPU_LIMITS if device.type == "cpu" else _GPU_LIMITS
+
+
+def plan_batches(
+    lengths: Sequence[int] | np.ndarray, token_budget: int, batch_cost: int = 0, max_texts: int | None = None
+) -> list[np.ndarray]:
+    """Divide texts into batches so that the least time goes to padding and to batches as such.
+
+    The texts are sorted by length, and cut where it is best: of all ways to cut, the one with the fewest tokens, padding
+    and ``batch_cost`` included. The longest come first, so that memory runs out at the start or not at all.
 
     Args:
         lengths: Tokens of each text.
         token_budget: Most tokens a batch, padding included; a longer text is a batch of its own.
+        batch_cost: Tokens that take as long as what a batch costs beside its tokens.
+        max_texts: Most texts a batch; None for any number.
 
-    Yields:
-        Positions into ``lengths``; every position once.
+    Returns:
+        Positions in ``lengths`` of the texts of each batch; every position once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, token_budget // max(1, lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
+    negative, counts = np.unique(-np.asarray(lengths, dtype=np.int64), return_counts=True)
+    longest, ends = np.maximum(1, -negative), np.concatenate([[0], np.cumsum(counts)])
+    room = np.maximum(1, token_budget // longest)
+    if max_texts is not None:
+        room = np.minimum(room, max_texts)
+    # least[j]: tokens of the best way to divide the texts of the j longest lengths, whose last cut is at cuts[j].
+    least, cuts = np.zeros(len(ends)), np.zeros(len(ends), dtype=np.int64)
+    for stop in range(1, len(ends)):
+        texts = ends[stop] - ends[:stop]
+        tokens = least[:stop] + texts * longest[:stop] - (texts // -room[:stop]) * batch_cost
+        cuts[stop] = tokens.argmin()
+        least[stop] = tokens[cuts[stop]]
+    batches: list[np.ndarray] = []
+    stop = len(ends) - 1
+    while stop:
+        start = cuts[stop]
+        texts = order[ends[start] : ends[stop]]
+        batches += np.array_split(texts, -(len(texts) // -room[start]))[::-1]
+        stop = start
+    return batches[::-1]
 
 
-def run_in_batches(
-    texts: Sequence[TokenizedText],
-    forward: Callable[[TokenBatch], Rows],
-    *,
-    pad_id: int,
-    padding_side: str,
+class BatchRunner:
+    """Runs a model over texts in batches; where memory has run out, in smaller ones from then on."""
+
+    def __init__(self) -> None:
+        self._token_budgets: dict[str, int] = {}
+
+    def run(
+        self,
+        texts: Sequence[TokenizedText],
+        forward: Callable[[TokenBatch], Any],
+        *,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[np.ndarray, Any]]:
+        """Run a model over texts.
+
+        Args:
+            texts: Token ids, in any order.
+            forward: From a padded batch to a tensor, or a tuple of tensors.
+            tokenizer: Whose token ids these are.
+            device: Where the batches go.
+            progress: Called with the number of texts done since the last call.
+
+        Yields:
+            Positions of the texts of a batch, and what ``forward`` returned, on the CPU.
+        """
+        lengths = np.array([len(text.input_ids) for text in texts])
+        limits = batch_limits(device)
+        budget = self._token_budgets.get(device.type, limits.token_budget)
+        waiting = plan_batches(lengths, budget, limits.batch_cost)[::-1]
+        computed: tuple[np.ndarray, _OnItsWay] | None = None
+        while waiting:
+            positions = waiting.pop()
+            batch = collate([texts[i] for i in positions], pad_id=tokenizer.pad_id, padding_side=tokenizer.padding_side)
+            try:
+                rows = _OnItsWay(forward(batch.to(device)))
+            except (RuntimeError, MemoryError) as error:
+                if len(positions) == 1 or not is_memory_error(error):
+                    raise
+                budget = self._token_budgets[device.type] = batch.input_ids.numel() // 2
+                logger.warning("Memory ran out; going on with batches of at most %d tokens.", budget)
+                rest = np.concatenate([positions, *waiting])
+                waiting = [rest[batch] for batch in plan_batches(lengths[rest], budget, limits.batch_cost)][::-1]
+                continue
+            # A batch is handed over when the next one is under way, so that a GPU need not wait for what is done with it.
+            if computed is not None:
+                yield _handed_over(*computed, progress)
+            computed = positions, rows
+        if computed is not None:
+            yield _handed_over(*computed, progress)
+
+
+class _OnItsWay:
+    """Tensors whose copy to the CPU has begun."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = (
+            type(rows)(*(part.to("cpu", non_blocking=True) for part in rows))
+            if isinstance(rows, tuple)
+            else rows.to("cpu", non_blocking=True)
+        )
+        device = (rows[0] if isinstance(rows, tuple) else rows).device
+        self._event = torch.cuda.Event() if device.type == "cuda" else None
+        if self._event is not None:
+            self._event.record()
+
+    def arrived(self) -> Any:
+        if self._event is not None:
+            self._event.synchronize()
+        return self._rows
+
+
+def _handed_over(positions: np.ndarray, rows: _OnItsWay, progress: Progress | None) -> tuple[np.ndarray, Any]:
+    if progress is not None:
+        progress(len(positions))
+    return positions, rows.arrived()
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether an error is about memory that ran out, of a GPU or of the machine."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def tokenized_windows(
+    texts: Iterable[Item],
+    tokenize: Callable[[list[Item]], list[TokenizedText]],
+    size: int,
     device: torch.device,
-    progress: Progress | None = None,
-) -> Iterator[tuple[np.ndarray, Rows]]:
-    """Run a model over texts.
+) -> Iterator[list[TokenizedText]]:
+    """Read and tokenize texts in windows; for a GPU the next window while the last one is computed.
 
-    Args:
-        texts: Token ids, in any order.
-        forward: From a padded batch to one row a text.
-        pad_id: The token that fills short rows.
-        padding_side: ``right`` or ``left``.
-        device: Where the batches go.
-        progress: Called with the number of texts done since the last call.
-
-    Yields:
-        Positions of the texts of a batch, and their rows.
+    On a CPU this takes turns: tokenizing uses all cores, and so does a model.
     """
-    budget = CPU_TOKEN_BUDGET if device.type == "cpu" else GPU_TOKEN_BUDGET
-    lengths = [len(text.input_ids) for text in texts]
-    waiting = list(batches_by_length(lengths, budget))[::-1]
-    while waiting:
-        positions = waiting.pop()
-        batch = collate([texts[position] for position in positions], pad_id=pad_id, padding_side=padding_side)
-        try:
-            rows = forward(batch.to(device))
-        except torch.OutOfMemoryError:
-            if len(positions) == 1:
-                raise
-            half = -(-len(positions) // 2)
-            logger.warning("Memory ran out on a batch of %d texts; going on with half of it.", len(positions))
-            rest = [
-                part[start : start + half]
-                for part in (positions, *waiting[::-1])
-                for start in range(0, len(part), half)
-            ]
-            waiting = rest[::-1]
-            continue
-        yield positions, rows
-        if progress is not None:
-            progress(len(positions))
+    rest = iter(texts)
+    windows = map(tokenize, iter(lambda: list(islice(rest, size)), []))
+    yield from windows if device.type == "cpu" else _ahead(windows)
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Prepare the next item, in a thread, while one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def in_proportion(progress: Progress | None, whole: int, steps: int) -> Progress | None:

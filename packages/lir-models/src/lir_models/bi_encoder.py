@@ -1,8 +1,8 @@
 """Bi-encoders: queries and documents are embedded apart, and their embeddings compared."""
 
 import logging
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,11 +13,21 @@ from torch import Tensor, nn
 
 from lir_models.adapters import Adaptable, Adapter, Part
 from lir_models.backbone import BackboneOptions, as_dtype, default_device, fingerprint, load_backbone, load_tokenizer
-from lir_models.batching import Progress, in_proportion, run_in_batches
+from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, in_proportion, tokenized_windows
 from lir_models.checkpoints import Checkpoint
 from lir_models.checkpoints.writing import save_bi_encoder
 from lir_models.config import BiEncoderConfig
-from lir_models.embeddings import BatchEmbeddings, Encoded, assemble, empty, take, to_arrays, to_tensors
+from lir_models.embeddings import (
+    BatchEmbeddings,
+    Encoded,
+    assemble,
+    concatenated,
+    empty,
+    take,
+    to_arrays,
+    to_tensors,
+    without_zeros,
+)
 from lir_models.encoder import Encoder, StaticEncoder
 from lir_models.errors import InputError, WrongModelKindError
 from lir_models.fields import Form, Side
@@ -31,7 +41,7 @@ from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
 from lir_models.scoring import compare, xtr
 from lir_models.token_pooling import pool_tokens
-from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer
+from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, check_texts
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +73,7 @@ class BiEncoderModel(Adaptable, Publishable, nn.Module):
     ) -> None:
         super().__init__()
         self.name = name
+        self.batches = BatchRunner()
         self.encoder = Encoder(backbone, tokenizer, config, new_tokens=new_tokens)
         self.query_encoder: Encoder | StaticEncoder | None = None
         if query_backbone is not None:
@@ -263,28 +274,44 @@ class BiEncoderModel(Adaptable, Publishable, nn.Module):
         if isinstance(texts, str):
             embeddings = self.encode_tokenized(self.tokenize([texts], side), side, progress=progress)
             return embeddings[0] if isinstance(embeddings, np.ndarray) else embeddings
-        return self.encode_tokenized(self.tokenize(texts, side), side, progress=progress)
+        check_texts(texts)
+        pieces = list(self.encode_stream(texts, side, progress=progress))
+        return pieces[0] if len(pieces) == 1 else concatenated(pieces) if pieces else self.encode_tokenized([], side)
+
+    def encode_stream(
+        self, texts: Iterable[str], side: Side, *, window_size: int = WINDOW_SIZE, progress: Progress | None = None
+    ) -> Iterator[Encoded]:
+        """Embed texts that may be more than fit in memory.
+
+        Args:
+            texts: Any number of texts; each is read when its turn comes.
+            side: Whether these are ``query`` or ``doc``.
+            window_size: Texts that are read, and sorted by length, at a time. Larger windows have less padding.
+            progress: Called with the number of texts done since the last call.
+
+        Yields:
+            The embeddings of a window, in the order of the texts, as `encode_query` gives them.
+        """
+        for window in tokenized_windows(texts, partial(self.tokenize, side=side), window_size, self.device):
+            yield self.encode_tokenized(window, side, progress=progress)
 
     @torch.inference_mode()
     def encode_tokenized(
         self, texts: Sequence[TokenizedText], side: Side, *, progress: Progress | None = None
     ) -> Encoded:
         """Embed texts that are token ids already; result as in `encode_query`."""
+        width = self.dim
         if not texts:
-            return empty(self.form, self.dim, getattr(self.config, "cls_embedding_dim", 0))
-        tokenizer = self.encoder_of(side).tokenizer
-        pieces = [
-            (positions, self._finish(to_arrays(values, self.form), side))
-            for positions, values in run_in_batches(
-                texts,
-                lambda batch: self.embed(batch, side),
-                pad_id=tokenizer.pad_id,
-                padding_side=tokenizer.padding_side,
-                device=self.device,
-                progress=progress,
-            )
-        ]
-        return assemble(pieces)
+            return empty(self.form, width, getattr(self.config, "cls_embedding_dim", 0))
+
+        def embed(batch: TokenBatch) -> Any:
+            embeddings: Any = self.embed(batch, side)
+            return without_zeros(embeddings) if self.form == "sparse" else embeddings
+
+        batches = self.batches.run(
+            texts, embed, tokenizer=self.encoder_of(side).tokenizer, device=self.device, progress=progress
+        )
+        return assemble([(positions, self._finish(to_arrays(rows, width), side)) for positions, rows in batches])
 
     def _finish(self, embeddings: Any, side: Side) -> Any:
         factor = getattr(self.config, "pool_factor", 1)

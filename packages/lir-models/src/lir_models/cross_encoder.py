@@ -1,6 +1,6 @@
 """Cross-encoders: query and document are read together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -24,7 +24,7 @@ from lir_models.backbone import (
     load_tokenizer,
     quiet,
 )
-from lir_models.batching import Progress, run_in_batches
+from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, tokenized_windows
 from lir_models.checkpoints import Checkpoint, lir, sequence_classification
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
@@ -43,7 +43,7 @@ from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard, write_model_card
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.references import HubOptions, full_name
-from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, collate
+from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, check_texts, collate
 
 _T5_KINDS = ("t5", "mt5", "umt5")
 _INTERACTION = "[INT]"
@@ -64,6 +64,7 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         self, backbone: nn.Module, tokenizer: Tokenizer, config: CrossEncoderConfig, *, name: str = ""
     ) -> None:
         super().__init__()
+        self.batches = BatchRunner()
         self.head: PooledRanker | T5Ranker | CausalRanker | None = None
         if isinstance(config, MonoConfig):
             if _is_t5(backbone.config):
@@ -252,25 +253,54 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
             InputError: If something is no text, or lists do not pair up.
         """
         queries, lists = as_lists(query, docs)
-        repeated = [query for query, item in zip(queries, lists, strict=True) for _ in item]
-        pairs = self.tokenize(repeated, [doc for item in lists for doc in item])
-        num_docs = tuple(len(item) for item in lists)
-        if not self._set_options:
-            return ScoreOutput(self.score_tokenized(pairs, progress=progress), num_docs)
-        scores: list[Tensor] = []
-        for size in filter(None, num_docs):
-            scores.append(self._score_set(pairs[:size]))
-            pairs = pairs[size:]
-            if progress is not None:
-                progress(size)
+        docs_of = list(zip(queries, lists, strict=True))
+        num_docs = tuple(map(len, lists))
+        if self._set_options:
+            scores = [self._score_set(query, item, progress) for query, item in docs_of if item]
+        else:
+            pairs = [(query, doc) for query, item in docs_of for doc in item]
+            check_texts(queries)
+            check_texts([doc for _, doc in pairs])
+            scores = list(self.score_stream(pairs, progress=progress))
         return ScoreOutput(torch.cat(scores) if scores else torch.zeros(0), num_docs)
 
+    def score_stream(
+        self, pairs: Iterable[tuple[str, str]], *, window_size: int = WINDOW_SIZE, progress: Progress | None = None
+    ) -> Iterator[Float[Tensor, " pairs"]]:
+        """Score pairs of a query and a document that may be more than fit in memory; raw scores.
+
+        Args:
+            pairs: Any number of pairs; each is read when its turn comes.
+            window_size: Pairs that are read, and sorted by length, at a time. Larger windows have less padding.
+            progress: Called with the number of pairs done since the last call.
+
+        Yields:
+            The scores of a window, in the order of the pairs.
+
+        Raises:
+            WrongModelKindError: If the model is a Set-Encoder, which scores the documents of a query together.
+        """
+        if self._set_options:
+            raise WrongModelKindError(
+                f"{self.name or 'The model'} scores the documents of a query together, not pairs one by one.",
+                hint="score takes a query with its documents",
+            )
+        for window in tokenized_windows(pairs, self._tokenize_pairs, window_size, self.device):
+            yield self.score_tokenized(window, progress=progress)
+
+    def _tokenize_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[TokenizedText]:
+        return self.tokenize([query for query, _ in pairs], [doc for _, doc in pairs])
+
     @torch.inference_mode()
-    def _score_set(self, pairs: Sequence[TokenizedText]) -> Float[Tensor, " pairs"]:
+    def _score_set(self, query: str, docs: Sequence[str], progress: Progress | None) -> Float[Tensor, " docs"]:
         """Score the documents of one query together; float32, on the CPU."""
         tokenizer = self.tokenizer
+        pairs = self.tokenize([query] * len(docs), docs)
         batch = collate(pairs, pad_id=tokenizer.pad_id, padding_side=tokenizer.padding_side)
-        return self.score_batch(batch.to(self.device)).cpu()
+        scores = self.score_batch(batch.to(self.device)).cpu()
+        if progress is not None:
+            progress(len(docs))
+        return scores
 
     @torch.inference_mode()
     def score_tokenized(
@@ -278,16 +308,10 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
     ) -> Float[Tensor, " pairs"]:
         """Score pairs that are token ids already; float32, on the CPU."""
         scores = torch.zeros(len(pairs))
-        tokenizer = self.tokenizer
-        for positions, values in run_in_batches(
-            pairs,
-            self.score_batch,
-            pad_id=tokenizer.pad_id,
-            padding_side=tokenizer.padding_side,
-            device=self.device,
-            progress=progress,
+        for positions, values in self.batches.run(
+            pairs, self.score_batch, tokenizer=self.tokenizer, device=self.device, progress=progress
         ):
-            scores[torch.from_numpy(positions)] = values.cpu()
+            scores[torch.from_numpy(positions)] = values
         return scores
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, " pairs"]:

@@ -50,6 +50,20 @@ class CoilEmbeddings(NamedTuple):
     lengths: Any
 
 
+class SparseRows(NamedTuple):
+    """Term weights that are not 0, while they are on their way to a ``scipy.sparse.csr_array``.
+
+    Args:
+        values: ``[total]``: the weights of the first text, then the second's, ….
+        terms: ``[total]``.
+        counts: ``[texts]``: weights of each text; ``total`` is their sum.
+    """
+
+    values: Tensor
+    terms: Tensor
+    counts: Tensor
+
+
 #: One vector a text.
 Dense = Float[np.ndarray, "texts dim"]
 
@@ -60,20 +74,25 @@ Encoded = Dense | Float[np.ndarray, " dim"] | csr_array | Packed | CoilEmbedding
 BatchEmbeddings = Float[Tensor, "texts dim"] | Packed | CoilEmbeddings
 
 
-def to_arrays(embeddings: Any, form: Form) -> Any:
-    """Bring the embeddings of a batch to the CPU, as float32 arrays."""
-    if isinstance(embeddings, Packed | CoilEmbeddings):
-        return type(embeddings)(*(_array(part) for part in embeddings))
-    if form != "sparse":
-        return _array(embeddings)
-    texts, terms = embeddings.nonzero(as_tuple=True)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(_array(texts), minlength=len(embeddings)))])
-    values = _array(embeddings[texts, terms])
-    return csr_array((values, _array(terms).astype(np.int32), starts), shape=tuple(embeddings.shape))
+def without_zeros(weights: Float[Tensor, "texts vocabulary"]) -> SparseRows:
+    """Return the weights that are not 0."""
+    texts, terms = weights.nonzero(as_tuple=True)
+    return SparseRows(weights[texts, terms], terms, torch.bincount(texts, minlength=len(weights)))
+
+
+def to_arrays(rows: Any, dim: int) -> Any:
+    """Return tensors on the CPU as float32 arrays; sparse rows as a matrix of so many columns."""
+    if isinstance(rows, SparseRows):
+        starts = np.concatenate([[0], np.cumsum(_array(rows.counts))])
+        values, terms = _array(rows.values), _array(rows.terms).astype(np.int32)
+        return csr_array((values, terms, starts), shape=(len(starts) - 1, dim))
+    if isinstance(rows, tuple):
+        return type(rows)(*map(_array, rows))
+    return _array(rows)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def to_tensors(embeddings: Any) -> Any:
@@ -127,19 +146,22 @@ def assemble(pieces: Sequence[tuple[np.ndarray, Any]]) -> Any:
     Args:
         pieces: Places of the texts of a batch, and their embeddings; at least one batch, every place once.
     """
-    first = pieces[0][1]
     places = np.concatenate([places for places, _ in pieces])
-    if isinstance(first, np.ndarray):
+    if isinstance(first := pieces[0][1], np.ndarray):
         rows = np.empty((len(places), first.shape[1]), dtype=first.dtype)
         for targets, values in pieces:
             rows[targets] = values
         return rows
-    values = [values for _, values in pieces]
+    return take(concatenated([values for _, values in pieces]), np.argsort(places))
+
+
+def concatenated(pieces: Sequence[Any]) -> Any:
+    """Put embeddings behind each other, of any form."""
+    first = pieces[0]
     if isinstance(first, tuple):
-        joined: Any = type(first)(*(np.concatenate(parts) for parts in zip(*values, strict=True)))
-    else:
-        joined = csr_array(vstack(values, format="csr"))
-    return take(joined, np.argsort(places))
+        kind: Any = type(first)
+        return kind(*map(np.concatenate, zip(*pieces, strict=True)))
+    return np.concatenate(pieces) if isinstance(first, np.ndarray) else csr_array(vstack(pieces, format="csr"))
 
 
 def empty(form: Form, dim: int, text_dim: int = 0) -> Any:

@@ -4,12 +4,14 @@ import json
 import logging
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -59,7 +61,7 @@ class TokenBatch:
     def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""
         parts = (self.input_ids, self.attention_mask, self.token_mask, self.token_type_ids)
-        return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in parts))  # pyright: ignore[reportArgumentType]
+        return type(self)(*(None if part is None else _moved(part, torch.device(device)) for part in parts))  # pyright: ignore[reportArgumentType]
 
     def inputs(self) -> dict[str, Tensor]:
         """Return the arguments of the backbone's forward."""
@@ -67,23 +69,32 @@ class TokenBatch:
         return values if self.token_type_ids is None else {**values, "token_type_ids": self.token_type_ids}
 
 
+def _moved(part: Tensor, device: torch.device) -> Tensor:
+    # Only from pinned memory does a copy to a GPU go on beside the computation.
+    pinned = part.pin_memory() if device.type == "cuda" and part.device.type == "cpu" else part
+    return pinned.to(device, non_blocking=True)
+
+
 def collate(texts: Sequence[TokenizedText], *, pad_id: int, padding_side: str = "right") -> TokenBatch:
     """Pad texts to the longest of them."""
-    shape = (len(texts), max(len(text.input_ids) for text in texts))
-    ids = torch.full(shape, pad_id)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    attention = torch.zeros(shape, dtype=torch.long)
-    types = None if texts[0].token_type_ids is None else torch.zeros(shape, dtype=torch.long)
-    for row, text in enumerate(texts):
-        length = len(text.input_ids)
-        start = shape[1] - length if padding_side == "left" else 0
-        place = slice(start, start + length)
-        ids[row, place] = torch.tensor(text.input_ids, dtype=torch.long)
-        mask[row, place] = True
-        attention[row, start : start + length - text.num_unattended] = 1
-        if types is not None and text.token_type_ids is not None:
-            types[row, place] = torch.tensor(text.token_type_ids, dtype=torch.long)
-    return TokenBatch(ids, attention, mask, types)
+    lengths = np.array([len(text.input_ids) for text in texts])[:, None]
+    attended = lengths - np.array([text.num_unattended for text in texts])[:, None]
+    places = np.arange(lengths.max())
+    if padding_side == "left":
+        places = places - (lengths.max() - lengths)
+    mask = (places >= 0) & (places < lengths)
+    ids = _filled(mask, (text.input_ids for text in texts), pad_id)
+    types = None
+    if texts[0].token_type_ids is not None:
+        types = _filled(mask, (text.token_type_ids or () for text in texts), 0)
+    attention = torch.from_numpy((mask & (places < attended)).astype(np.int64))
+    return TokenBatch(ids, attention, torch.from_numpy(mask), types)
+
+
+def _filled(mask: np.ndarray, rows: Iterable[Sequence[int]], rest: int) -> Int[Tensor, "texts length"]:
+    values = np.full(mask.shape, rest, dtype=np.int64)
+    values[mask] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+    return torch.from_numpy(values)
 
 
 @dataclass(frozen=True, kw_only=True)

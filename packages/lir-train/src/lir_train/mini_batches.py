@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from lir_models.batching import batches_by_length
+from lir_models.batching import plan_batches
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
 from lir_train.errors import ArgumentError
 
@@ -46,10 +46,7 @@ class MiniBatchLimits:
         if not self:
             yield np.arange(len(lengths))
             return
-        largest = max(lengths, default=1) * len(lengths)
-        for positions in batches_by_length(lengths, self.num_tokens or max(1, largest)):
-            size = self.size or len(positions)
-            yield from (positions[start : start + size] for start in range(0, len(positions), size))
+        yield from plan_batches(lengths, self.num_tokens or max(1, sum(lengths)), max_texts=self.size)
 
 
 #: Whole batches.
