@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lir_data import RankSample
 from lir_models import CoilConfig, ColConfig, MonoConfig, SetEncoderConfig
+from lir_models.batching import BatchLimits
 from lir_models.embeddings import CoilEmbeddings, Packed
 from lir_models.tokenization import TokenizedText
 from lir_train import BiEncoderModule, CrossEncoderModule, InBatchCrossEntropy, RankNet
@@ -33,14 +34,17 @@ def samples() -> list[RankSample]:
     return rankings
 
 
-def gradients(module: BiEncoderModule | CrossEncoderModule, *, cached: bool = True) -> dict[str, torch.Tensor]:
+def gradients(
+    module: BiEncoderModule | CrossEncoderModule, *, cached: bool = True, usual: BatchLimits | None = None
+) -> dict[str, torch.Tensor]:
     """Return loss and gradients of one batch."""
     module.train()
     module.zero_grad()
     module.log = lambda *args, **kwargs: None
     torch.manual_seed(1)
     limits = module.limits
-    batch = TrainingCollator(module.model, limits)(samples())
+    batch = TrainingCollator(module.model, limits, usual=usual)(samples())
+    assert usual is None or len(batch.docs.parts) > 1
     if not cached:
         module.limits = MiniBatchLimits()  # in the same parts, whose activations are kept
     scored = module.loss_input(batch)
@@ -89,6 +93,12 @@ def set_dropout(module: torch.nn.Module, share: float) -> None:
 def test_a_bi_encoder_has_the_gradients_of_the_whole_batch(backbone: Path, rule: str, limits: dict[str, int]) -> None:
     whole = gradients(bi_encoder(backbone, rule, 0.0))
     assert_equal(gradients(bi_encoder(backbone, rule, 0.0, **limits)), whole)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_parts_of_little_padding_have_the_gradients_of_the_whole_batch(backbone: Path, rule: str) -> None:
+    module = bi_encoder(backbone, rule, 0.0)
+    assert_equal(gradients(module, usual=BatchLimits(token_budget=40, batch_cost=2)), gradients(module))
 
 
 @pytest.mark.parametrize("rule", RULES)

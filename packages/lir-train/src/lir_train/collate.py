@@ -9,6 +9,7 @@ import torch
 
 from lir_data import DocDataset, DocSample, QueryDataset, QuerySample, RankSample
 from lir_models import BiEncoderModel, CrossEncoderModel, SetEncoderConfig
+from lir_models.batching import BatchLimits
 from lir_models.fields import Side
 from lir_train.batches import DocBatch, QueryBatch, RankBatch, TrainBatch
 from lir_train.errors import TargetsMissingError, WrongStageError
@@ -24,11 +25,14 @@ class TrainingCollator:
         model: Whose tokenizers are used.
         limits: How much of a batch goes through the model at a time.
         needs_targets: Whether samples must say what is to be learnt of their documents.
+        usual: How texts are batched where nothing is limited: in parts of texts of like length, of which little is
+            padding; None for one part, which processes need that wait for each other in every layer.
     """
 
     model: BiEncoderModel | CrossEncoderModel
     limits: MiniBatchLimits = NO_LIMITS
     needs_targets: bool = True
+    usual: BatchLimits | None = None
 
     def __call__(self, samples: Sequence[RankSample]) -> TrainBatch:
         """Tokenize and pad queries with their documents.
@@ -63,7 +67,7 @@ class TrainingCollator:
     def _side(self, texts: Sequence[str], side: Side) -> MiniBatches:
         assert isinstance(self.model, BiEncoderModel)
         tokenizer = self.model.encoder_of(side).tokenizer
-        return mini_batches(self.model.tokenize(texts, side), tokenizer, self.limits)
+        return mini_batches(self.model.tokenize(texts, side), tokenizer, self.limits, self.usual)
 
     def _pairs(
         self, queries: Sequence[str], docs: Sequence[str], num_docs: Sequence[int]
@@ -73,7 +77,7 @@ class TrainingCollator:
         pairs = self.model.tokenize(repeated, docs)
         if isinstance(self.model.config, SetEncoderConfig):
             return mini_batches_of_sets(pairs, num_docs, self.model.tokenizer, self.limits)
-        return mini_batches(pairs, self.model.tokenizer, self.limits), None
+        return mini_batches(pairs, self.model.tokenizer, self.limits, self.usual), None
 
 
 def without_samples(batch: TrainBatch) -> TrainBatch:

@@ -6,9 +6,11 @@ from itertools import chain
 from typing import Any
 
 from lightning import LightningDataModule
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lir_data import DocDataset, QueryDataset, RetrievalDataset, RunDataset, TupleDataset
+from lir_models.batching import batch_limits
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
 from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
@@ -144,9 +146,13 @@ class LightningIRDataModule(LightningDataModule):
         return TrainingLoader(self._train_stream, self.num_workers, trainer)
 
     def _collator(self) -> TrainingCollator:
-        module: Any = self.trainer.lightning_module  # pyright: ignore[reportOptionalMemberAccess]
+        trainer: Any = self.trainer
+        module = trainer.lightning_module
         needs_targets = any(loss.needs_targets for loss in module.loss_functions)
-        return TrainingCollator(module.model, module.limits, needs_targets)
+        # Where the weights are sharded, processes wait for each other in every layer, and need the same number of parts.
+        holds_weights = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+        usual = batch_limits(trainer.strategy.root_device) if holds_weights else None
+        return TrainingCollator(module.model, module.limits, needs_targets, usual)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Return loaders of the rankings and the searches to validate with."""

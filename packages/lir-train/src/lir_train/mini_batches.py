@@ -1,6 +1,6 @@
 """A batch of texts in padded parts, which go through the model one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from lir_models.batching import plan_batches
+from lir_models.batching import BatchLimits, plan_batches
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
 from lir_train.errors import ArgumentError
 
@@ -41,12 +41,18 @@ class MiniBatchLimits:
             self.num_tokens is None or num_tokens <= self.num_tokens
         )
 
-    def cut(self, lengths: Sequence[int]) -> Iterator[np.ndarray]:
-        """Yield positions of the texts of each part; texts of like length come together, so that few are padded much."""
-        if not self:
-            yield np.arange(len(lengths))
-            return
-        yield from plan_batches(lengths, self.num_tokens or max(1, sum(lengths)), max_texts=self.size)
+    def cut(self, lengths: Sequence[int], usual: BatchLimits | None = None) -> list[np.ndarray]:
+        """Return positions of the texts of each part; texts of like length come together, so that few are padded much.
+
+        Args:
+            lengths: Tokens of each text.
+            usual: How texts are batched where nothing is limited: in parts of little padding; None for one part.
+        """
+        if self:
+            return plan_batches(lengths, self.num_tokens or max(1, sum(lengths)), max_texts=self.size)
+        if usual is None:
+            return [np.arange(len(lengths))]
+        return plan_batches(lengths, usual.token_budget, usual.batch_cost)
 
 
 #: Whole batches.
@@ -74,9 +80,11 @@ class MiniBatches:
         return type(self)(tuple(part.to(device) for part in self.parts), self.order.to(device, non_blocking=True))
 
 
-def mini_batches(texts: Sequence[TokenizedText], tokenizer: Tokenizer, limits: MiniBatchLimits) -> MiniBatches:
-    """Cut texts into parts and pad each to its longest."""
-    return _padded(texts, list(limits.cut([len(text.input_ids) for text in texts])), tokenizer)
+def mini_batches(
+    texts: Sequence[TokenizedText], tokenizer: Tokenizer, limits: MiniBatchLimits, usual: BatchLimits | None = None
+) -> MiniBatches:
+    """Cut texts into parts (see `MiniBatchLimits.cut`) and pad each to its longest."""
+    return _padded(texts, limits.cut([len(text.input_ids) for text in texts], usual), tokenizer)
 
 
 def mini_batches_of_sets(
