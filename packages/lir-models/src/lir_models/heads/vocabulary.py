@@ -82,8 +82,9 @@ class VocabularyHead(nn.Module):
     ) -> Float[Tensor, "texts vocabulary"]:
         """Weigh the terms of the vocabulary for each text; a head takes its maximum before the logarithm."""
         mask, pooling = batch.attention_mask, self._pooling[side]
+        seen = None if batch.is_full else mask
         chunks = [
-            self._pooled(nn.functional.linear(hidden, weight, bias), mask, pooling) for weight, bias in self._chunks()
+            self._pooled(nn.functional.linear(hidden, weight, bias), seen, pooling) for weight, bias in self._chunks()
         ]
         weights = torch.cat(chunks, dim=1)
         if not self._expansion[side]:
@@ -97,10 +98,13 @@ class VocabularyHead(nn.Module):
         weights = self.decoder.weight.split(_TERMS_AT_ONCE)
         yield from zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
 
-    def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor, pooling: Pooling) -> Tensor:
-        # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
+    def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor | None, pooling: Pooling) -> Tensor:
         if pooling == "max":
-            return sparsify(pool(logits, mask, pooling), self._sparsification)
+            # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
+            largest = logits.amax(dim=1).float() if mask is None else pool(logits, mask, pooling)
+            return sparsify(largest, self._sparsification)
+        if mask is None:
+            mask = logits.new_ones(logits.shape[:2])
         return pool(sparsify(logits.float(), self._sparsification), mask, pooling)
 
 
