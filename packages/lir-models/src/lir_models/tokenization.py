@@ -51,20 +51,18 @@ class TokenBatch:
         attention_mask: 1 where attention looks.
         token_mask: True where there is a token, seen by attention or not, and False where there is padding.
         token_type_ids: Types, where the model has any.
-        is_full: Whether every token is known to be seen by attention, so that no mask is needed.
     """
 
     input_ids: Int[Tensor, "texts length"]
     attention_mask: Int[Tensor, "texts length"]
     token_mask: Bool[Tensor, "texts length"]
     token_type_ids: Int[Tensor, "texts length"] | None = None
-    is_full: bool = False
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch on a device."""
         parts = (self.input_ids, self.attention_mask, self.token_mask, self.token_type_ids)
         moved: Any = (None if part is None else _moved(part, torch.device(device)) for part in parts)
-        return type(self)(*moved, is_full=self.is_full)
+        return type(self)(*moved)
 
     def inputs(self) -> dict[str, Tensor]:
         """Return the arguments of the backbone's forward."""
@@ -91,8 +89,7 @@ def collate(texts: Sequence[TokenizedText], *, pad_id: int, padding_side: str = 
     if texts[0].token_type_ids is not None:
         types = _filled(mask, (text.token_type_ids or () for text in texts), 0)
     attention = torch.from_numpy((mask & (places < attended)).astype(np.int64))
-    is_full = bool(attended.min() == mask.shape[1])
-    return TokenBatch(ids, attention, torch.from_numpy(mask), types, is_full=is_full)
+    return TokenBatch(ids, attention, torch.from_numpy(mask), types)
 
 
 def _filled(mask: np.ndarray, rows: Iterable[Sequence[int]], rest: int) -> Int[Tensor, "texts length"]:

@@ -82,9 +82,10 @@ class VocabularyHead(nn.Module):
     ) -> Float[Tensor, "texts vocabulary"]:
         """Weigh the terms of the vocabulary for each text; a head takes its maximum before the logarithm."""
         mask, pooling = batch.attention_mask, self._pooling[side]
-        seen = None if batch.is_full else mask
+        if pooling == "max":
+            hidden = _without_padding(hidden, mask)
         chunks = [
-            self._pooled(nn.functional.linear(hidden, weight, bias), seen, pooling) for weight, bias in self._chunks()
+            self._pooled(nn.functional.linear(hidden, weight, bias), mask, pooling) for weight, bias in self._chunks()
         ]
         weights = torch.cat(chunks, dim=1)
         if not self._expansion[side]:
@@ -98,14 +99,19 @@ class VocabularyHead(nn.Module):
         weights = self.decoder.weight.split(_TERMS_AT_ONCE)
         yield from zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
 
-    def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor | None, pooling: Pooling) -> Tensor:
+    def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor, pooling: Pooling) -> Tensor:
+        # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
         if pooling == "max":
-            # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
-            largest = logits.amax(dim=1).float() if mask is None else pool(logits, mask, pooling)
-            return sparsify(largest, self._sparsification)
-        if mask is None:
-            mask = logits.new_ones(logits.shape[:2])
+            return sparsify(logits.amax(dim=1).float(), self._sparsification)
         return pool(sparsify(logits.float(), self._sparsification), mask, pooling)
+
+
+def _without_padding(
+    hidden: Float[Tensor, "texts length hidden"], mask: Shaped[Tensor, "texts length"]
+) -> Float[Tensor, "texts length hidden"]:
+    """Let padding be as the first token, which changes no maximum: so the logits, far more, need not be masked."""
+    first = hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(dim=1)]
+    return torch.where(mask.unsqueeze(-1) == 0, first.unsqueeze(1), hidden)
 
 
 def vocabulary_head(config: BiEncoderConfig, backbone: nn.Module, tokenizer: Tokenizer) -> VocabularyHead:
