@@ -9,6 +9,7 @@ import pytest
 
 import lir_cli.settings
 from lir_cli.construct import make
+from lir_cli.index_type import KINDS
 from lir_data import evaluate, read_run
 from lir_index import Bm25IndexConfig, Index, PartWriter, build
 from lir_index.kinds import config_class, config_names
@@ -37,6 +38,10 @@ def expected_run(config: Bm25IndexConfig, k: int) -> dict[str, Any]:
         writer.append(list(docs), list(docs.values()))
     run = build("expected/parts", "expected/idx", config).search(list(queries.values()), k).to_run(list(queries))
     return {query_id: pytest.approx(ranking, rel=1e-6) for query_id, ranking in run.items()}
+
+
+def test_the_types_that_are_listed_are_those_of_lir_index() -> None:
+    assert list(KINDS) == config_names()
 
 
 def test_every_type_is_offered(lir: Lir) -> None:

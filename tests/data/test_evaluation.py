@@ -35,6 +35,16 @@ def test_the_values_are_those_of_ir_measures_ties_included(
 
 
 @given(RUNS, QRELS)
+def test_few_documents_are_enough_for_a_measure_with_a_cutoff(
+    run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
+) -> None:
+    some = [ir_measures.nDCG @ 2, ir_measures.RR @ 2, ir_measures.AP(rel=2) @ 2, ir_measures.P @ 1, ir_measures.R @ 2]
+    measures = [*some, ir_measures.Success @ 1, ir_measures.nDCG(judged_only=True) @ 2, ir_measures.Judged @ 2]
+    expected = ir_measures.calc_aggregate(measures, qrels, run)
+    assert evaluate(run, qrels, measures) == pytest.approx({str(name): value for name, value in expected.items()})
+
+
+@given(RUNS, QRELS)
 def test_the_order_in_which_documents_are_given_changes_nothing(
     run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
 ) -> None:

@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import numpy as np
+
 from lir_data.errors import EmptySourceError
 from lir_data.measures import parse_measures
-from lir_data.trec import read_qrels, read_run
+from lir_data.trec import read_qrels, read_run, singles
 
 logger = logging.getLogger("lir_data")
+
+# Measures with a cut-off look at the first documents alone. Where these are few, they are all that ir-measures is given:
+# for RR@10 it sorts whatever it has, which of a thousand documents takes longer than all measures of trec_eval together.
+_SHORT = 100
+_WITH_CUTOFF = ("AP", "P", "R", "RR", "Success", "nDCG")
 
 _Run = Mapping[str, Mapping[str, float]] | str | Path
 _Qrels = Mapping[str, Mapping[str, int]] | str | Path
@@ -92,9 +99,35 @@ def values_by_query(
             *(name, len(lacking), len(qrels), lacking[0]),
         )
     values: dict[Any, dict[str, float]] = {measure: {} for measure in measures}
-    for metric in ir_measures.iter_calc(list(values), qrels, ranked):
-        values[metric.measure][metric.query_id] = float(metric.value)
+    short = [measure for measure in values if _is_short(measure)]
+    if len(short) < len(values):
+        # trec_eval is given whole rankings anyway.
+        short = [measure for measure in short if measure.NAME == "RR"]
+    depth = max((measure["cutoff"] for measure in short), default=0)
+    heads = {query_id: _head(docs, depth) for query_id, docs in ranked.items()} if short else {}
+    for some, docs_of in ((short, heads), ([measure for measure in values if measure not in short], ranked)):
+        for metric in ir_measures.iter_calc(some, qrels, docs_of) if some else ():
+            values[metric.measure][metric.query_id] = float(metric.value)
     return {measure: {query_id: by_query[query_id] for query_id in qrels} for measure, by_query in values.items()}
+
+
+def _is_short(measure: Any) -> bool:
+    """Whether a measure looks at a few documents alone, the first ones."""
+    # Other settings may count from the judged documents only.
+    is_known = measure.NAME in _WITH_CUTOFF and measure.params.keys() <= {"cutoff", "rel"}
+    return is_known and 0 < measure.params.get("cutoff", 0) <= _SHORT
+
+
+def _head(scores: Mapping[str, float], depth: int) -> Mapping[str, float]:
+    """Return the documents that may be among so many first ones, whoever ranks those of equal score."""
+    if len(scores) <= depth:
+        return scores
+    rounded = singles(scores.values())  # as trec_eval rounds them
+    if np.isnan(rounded).any():
+        return scores
+    kept = np.flatnonzero(rounded >= np.partition(rounded, -depth)[-depth])
+    doc_ids = list(scores)
+    return {doc_ids[place]: scores[doc_ids[place]] for place in kept.tolist()}
 
 
 def _aggregate(measure: Any, values: Any) -> float:

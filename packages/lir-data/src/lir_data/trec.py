@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError,
 from lir_data.sources import catalogue
 from lir_data.sources.names import is_file_name, shown
 from lir_data.sources.rankings import Judged, judged, scored
-from lir_data.sources.rows import find_table, is_jsonl, is_parquet, place
+from lir_data.sources.rows import Table, find_table, is_jsonl, is_parquet, place
+from lir_data.sources.run_blocks import Stretch
 from lir_data.writing import write_lines, write_parquet
 
 #: Scores by document id, by query id.
@@ -48,16 +50,18 @@ def read_run(source: str | Path) -> Run:
         return _catalogue_run(str(source))
     table = find_table(source)
     run: Run = {}
-    for number, (query_id, doc_id, score) in scored(table):
-        scores = run.setdefault(query_id, {})
-        if doc_id in scores:
-            raise MalformedLineError(
-                f"{place(table, number)}: the document '{doc_id}' occurs twice for the query '{query_id}'."
-            )
-        scores[doc_id] = score
+    for stretch in scored(table):
+        scores = run.setdefault(stretch.query_id, {})
+        known = len(scores)
+        scores.update(zip(stretch.doc_ids, stretch.scores, strict=True))
+        if len(scores) < known + len(stretch.doc_ids):
+            raise _occurs_twice(table, stretch, set(islice(scores, known)))
     if not run:
         raise EmptySourceError(f"The run '{shown(table)}' is empty.")
-    return {query_id: in_order(scores) for query_id, scores in run.items()}
+    for query_id, scores in run.items():
+        if not _is_in_order(singles(scores.values()), scores):
+            run[query_id] = in_order(scores)
+    return run
 
 
 def write_run(
@@ -185,8 +189,17 @@ def in_order(scores: Mapping[str, float]) -> dict[str, float]:
 
     Scores are equal if they are so as float32, the type of models' scores and of what `write_run` writes.
     """
-    order = sorted(zip((-_singles(scores.values())).tolist(), scores, strict=True))
+    rounded = singles(scores.values())
+    if _is_in_order(rounded, scores):
+        return dict(scores)
+    order = sorted(zip((-rounded).tolist(), scores, strict=True))
     return {doc_id: scores[doc_id] for _, doc_id in order}
+
+
+def singles(scores: Collection[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return scores as float32; what is beyond is infinite."""
+    with np.errstate(over="ignore"):
+        return np.fromiter(scores, np.float64, len(scores)).astype(np.float32)
 
 
 def judgements_of(source: str | Path) -> Iterator[Judged]:
@@ -201,6 +214,18 @@ def judgements_of(source: str | Path) -> Iterator[Judged]:
         yield item
     if empty:
         raise EmptySourceError(f"The judgements '{shown(table)}' are empty.")
+
+
+def _occurs_twice(table: Table, stretch: Stretch, known: set[str]) -> MalformedLineError:
+    """Return the error about the first document of a stretch that is known, or occurs again in it."""
+    number, doc_id = next(
+        (number, doc_id)
+        for number, doc_id in enumerate(stretch.doc_ids, start=stretch.number)
+        if doc_id in known or known.add(doc_id)
+    )
+    return MalformedLineError(
+        f"{place(table, number)}: the document '{doc_id}' occurs twice for the query '{stretch.query_id}'."
+    )
 
 
 def _catalogue_run(dataset_id: str) -> Run:
@@ -224,16 +249,21 @@ def _ranked(
     for query_id, scores in run.items():
         ordered = in_order(scores)
         name = check(query_id) if ordered else query_id
-        for rank, (doc_id, score) in enumerate(zip(ordered, _singles(ordered.values()), strict=True), start=1):
+        for rank, (doc_id, score) in enumerate(zip(ordered, singles(ordered.values()), strict=True), start=1):
             if math.isnan(score):
                 raise ArgumentError(f"The score of '{doc_id}' for the query '{query_id}' is NaN, which has no rank.")
             yield name, check(doc_id), rank, score
 
 
-def _singles(scores: Collection[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return scores as float32; what is beyond is infinite."""
-    with np.errstate(over="ignore"):
-        return np.fromiter(scores, np.float64, len(scores)).astype(np.float32)
+def _is_in_order(scores: np.ndarray[Any, np.dtype[np.float32]], doc_ids: Iterable[str]) -> bool:
+    """Whether scores fall, and the ids of equal ones rise. Most runs' do: to see it takes a tenth of the time of sorting."""
+    if not (scores[1:] <= scores[:-1]).all():
+        return False
+    equal = np.flatnonzero(scores[1:] == scores[:-1]).tolist()
+    if not equal:
+        return True
+    ordered = list(doc_ids)
+    return all(ordered[place] < ordered[place + 1] for place in equal)
 
 
 def _catalogue_judgements(dataset_id: str) -> Iterator[Judged]:

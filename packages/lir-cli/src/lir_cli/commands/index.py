@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lir_cli import options
-from lir_cli.index_type import IndexType, IndexTypeOption
+from lir_cli.index_type import KINDS, IndexType
 
 
 @click.command("index", context_settings=options.CONFIGURABLE)
@@ -16,11 +16,10 @@ from lir_cli.index_type import IndexType, IndexTypeOption
 @click.option(
     "--type",
     "kind",
-    cls=IndexTypeOption,
     type=IndexType(),
     metavar="KIND",
-    help="What kind of index: KINDS. bm25 needs no model. [default: an exact one of what the model makes, faiss-flat "
-    "where that is one vector a text]",
+    help=f"What kind of index: {', '.join(KINDS)}. bm25 needs no model. [default: an exact one of what the model makes, "
+    "faiss-flat where that is one vector a text]",
 )
 @options.windows
 @click.option("--keep-parts", is_flag=True, help="Keep the embeddings, for an index of another type.")

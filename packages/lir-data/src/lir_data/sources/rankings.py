@@ -3,11 +3,13 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lir_data.sources.lines import UnusableLineError, binary_lines
+from lir_data.sources.lines import UnusableLineError, binary_lines, parse_line
 from lir_data.sources.rows import Table, has_columns, parsed
+from lir_data.sources.run_blocks import Stretch, blocks, stretches
 from lir_data.sources.tables import first_key, id_field
 
 # Those of lir and ir_datasets, and of BEIR.
@@ -32,13 +34,31 @@ class Judged(NamedTuple):
     relevance: int
 
 
-def scored(table: Table) -> Iterator[tuple[int, Scored]]:
-    """Yield the number of each record of a run, for `place`, and what it says.
+def scored(table: Table) -> Iterator[Stretch]:
+    """Yield the records of a run, those that follow each other and are of the same query together where that is faster.
 
     Raises:
         MalformedLineError: If a record cannot be read, or a score is NaN; the message begins with its place.
     """
-    return parsed(table, _run_line, _run_row)
+    if isinstance(table, Path) and not has_columns(table):
+        yield from _scored_lines(table)
+        return
+    for number, (query_id, doc_id, score) in parsed(table, _run_line, _run_row):
+        yield Stretch(number, query_id, [doc_id], [score])
+
+
+def _scored_lines(path: Path) -> Iterator[Stretch]:
+    number = 1
+    for block in blocks(path):
+        found = stretches(block, number)
+        if found is not None:
+            yield from found
+        else:
+            for place, line in enumerate(BytesIO(block), start=number):
+                if (record := parse_line(path, place, line, _run_line)) is not None:
+                    query_id, doc_id, score = record
+                    yield Stretch(place, query_id, [doc_id], [score])
+        number += block.count(b"\n")
 
 
 def judged(table: Table) -> Iterator[tuple[int, Judged]]:
