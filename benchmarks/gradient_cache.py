@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.fine_tuning_data import Collection
 from benchmarks.fine_tuning_recipes import CACHE, MINILM
-from benchmarks.measuring import Steps, in_a_process
+from benchmarks.measuring import Steps, in_a_process, peak_memory
 from benchmarks.tables import CLAIMS, Claim, markdown, report
 from lir_data import DocDataset, TrainingTuple, TupleDataset, read_qrels, write_tuples
 
@@ -78,7 +78,7 @@ def train(tuples: Path, batch: int, part: int | None, num_steps: int) -> Measure
     data = LightningIRDataModule(train_dataset=samples_of(tuples), train_batch_size=batch, shuffle_train=False)
     steps.ended()
     trainer.fit(module, data)
-    return _peak(), steps.seconds(1)[0]
+    return peak_memory(), steps.seconds(1)[0]
 
 
 def train_peer(tuples: Path, batch: int, part: int | None, num_steps: int) -> Measured:
@@ -124,16 +124,7 @@ def train_peer(tuples: Path, batch: int, part: int | None, num_steps: int) -> Me
         )
         steps.ended()
         trainer.train()
-    return _peak(), steps.seconds(1)[0]
-
-
-def _peak() -> float:
-    """Megabytes that this process has held at most.
-
-    Not by ``getrusage``, which also counts what the parent held when it started this process.
-    """
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1e6
+    return peak_memory(), steps.seconds(1)[0]
 
 
 def write(ways: dict[str, tuple], found: dict[str, Measured], options: argparse.Namespace) -> None:

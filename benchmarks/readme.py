@@ -1,0 +1,84 @@
+"""The contents page of all results: ``benchmarks/README.md``, written from the files in ``results``."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.tables import CLAIMS, markdown
+
+_HERE = Path(__file__).parent
+_ORIGIN = re.compile(
+    r"^(?P<date>\d{4}-\d\d-\d\d), (?P<machine>.+?)\. Python .*Repeat it with `(?P<command>.+)`\.$", re.MULTILINE
+)
+ABOUT = """\
+# Benchmarks
+
+What lir is compared with: in speed, memory, recall and what a fine-tuning brings. `uv run python -m benchmarks` lists the
+benchmarks, `uv run python -m benchmarks NAME` runs one and writes its tables to `results/`, and `uv run python -m benchmarks readme`
+writes this page from them.
+
+Another library that would not fit the workspace is installed by the benchmark itself, pinned, into an environment of its own under
+`.environments/`. Data that is made or embedded once is kept under `.cache/`; both can be deleted.
+
+The contenders of a benchmark do the same work in one run on one machine, and what they find is checked to be the same. They take
+turns, round by round, and a ratio is the median of the rounds' ratios, so that whatever else the machine does hits all of them; only
+trainings run one after the other. A target that was missed stays in the table.
+"""
+
+
+class Results(NamedTuple):
+    """What a file of ``results`` says; the rows are those of its tables of claims."""
+
+    path: Path
+    title: str
+    date: str
+    machine: str
+    command: str
+    claims: list[tuple[str, ...]]
+
+
+def main(arguments: list[str]) -> None:
+    """Write the page."""
+    argparse.ArgumentParser("benchmarks readme", description=__doc__).parse_args(arguments)
+    found = [read(path) for path in sorted((_HERE / "results").glob("*.md"))]
+    rows = [
+        (link(results), *claim, results.date, results.machine, f"`{results.command}`")
+        for results in found
+        for claim in results.claims
+    ]
+    columns = ("benchmark", *CLAIMS, "date", "machine", "repeat it with")
+    sections = [f"{ABOUT}\n## Claims", markdown(columns, rows)]
+    if others := [f"- {link(results)}: `{results.command}`" for results in found if not results.claims]:
+        sections += ["## Tables without a claim", "\n".join(others)]
+    (_HERE / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    print(f"{_HERE / 'README.md'}: {len(rows)} claims of {len(found)} benchmarks")
+
+
+def read(path: Path) -> Results:
+    """Read one file."""
+    text = path.read_text(encoding="utf-8")
+    origin = _ORIGIN.search(text)
+    assert origin is not None, f"'{path}' does not say when and where it was measured."
+    title = text.splitlines()[0].removeprefix("# ")
+    return Results(path, title, origin["date"], origin["machine"], origin["command"], claims_of(text))
+
+
+def claims_of(text: str) -> list[tuple[str, ...]]:
+    """Return the rows of all tables that have the columns of claims."""
+    claims: list[tuple[str, ...]] = []
+    is_inside = False
+    for line in text.splitlines():
+        cells = tuple(cell.strip() for cell in line.strip("|").split(" | "))
+        if not line.startswith("|"):
+            is_inside = False
+        elif cells == CLAIMS:
+            is_inside = True
+        elif is_inside and not set(line) <= set("| -"):
+            claims.append(cells)
+    return claims
+
+
+def link(results: Results) -> str:
+    """Return a link to the file."""
+    return f"[{results.title}](results/{results.path.name})"
