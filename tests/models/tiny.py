@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "distilbert": ("DistilBert", {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48}),
     "roberta": ("Roberta", _ROBERTA),
     "xlm-roberta": ("XLMRoberta", _ROBERTA),
+    "camembert": ("Camembert", _ROBERTA),
     "electra": ("Electra", {"embedding_size": 16}),
     "mpnet": ("MPNet", {"max_position_embeddings": 66, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}),
     "deberta-v2": ("DebertaV2", {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}),
@@ -34,7 +35,18 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2", _DECODER),
 }
 #: Those with a head for masked language modelling whose output layer is a layer of its own.
-MASKED_LM = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "mpnet", "deberta-v2", "albert", "modernbert")
+MASKED_LM = (
+    "bert",
+    "distilbert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "electra",
+    "mpnet",
+    "deberta-v2",
+    "albert",
+    "modernbert",
+)
 
 _SPECIAL = {
     "bert": ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
@@ -44,6 +56,7 @@ _SPECIAL = {
 }
 _TOKENIZER_OF = {
     "xlm-roberta": "roberta",
+    "camembert": "roberta",
     "mpnet": "roberta",
     "roberta": "roberta",
     "t5": "t5",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lir_models.bert_layers import use_fast_layers
 from lir_models.checkpoints.files import DAMAGED, read_json
 from lir_models.errors import CheckpointError, ConfigError, did_you_mean
 from lir_models.tokenization import Tokenizer
@@ -118,6 +119,7 @@ def load_backbone(
     # transformers would save under the names it found, which after a key_mapping nobody could load.
     model._weight_conversions = None  # noqa: SLF001
     model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
+    use_fast_layers(model)
     return model.eval()
 
 

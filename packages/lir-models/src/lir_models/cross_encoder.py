@@ -25,6 +25,7 @@ from lir_models.backbone import (
     quiet,
 )
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, tokenized_windows
+from lir_models.bert_layers import first_token_only
 from lir_models.checkpoints import Checkpoint, lir, sequence_classification
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
@@ -224,16 +225,21 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
             batch: Pairs, those of a query behind each other.
             num_docs: Pairs of each query; only a Set-Encoder asks. Empty if all are one query's.
         """
-        if self.head is None:
-            logits = self.backbone(**batch.inputs()).logits.float()
-        elif self._set_options:
-            sizes = tuple(num_docs) or (len(batch.input_ids),)
-            logits = self.head(self.backbone, batch, set_sizes=sizes, **self._set_options)
-        else:
-            logits = self.head(self.backbone, batch)
+        # Of the kinds whose layers may leave tokens out, all classify by the first.
+        takes_first = self.head is None or (isinstance(self.head, PooledRanker) and self.head.takes_first_token)
+        with first_token_only(takes_first and self.tokenizer.padding_side == "right"):
+            logits = self._logits(batch, num_docs)
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+    def _logits(self, batch: TokenBatch, num_docs: Sequence[int]) -> Float[Tensor, "pairs labels"]:
+        if self.head is None:
+            return self.backbone(**batch.inputs()).logits.float()
+        if not self._set_options:
+            return self.head(self.backbone, batch)
+        sizes = tuple(num_docs) or (len(batch.input_ids),)
+        return self.head(self.backbone, batch, set_sizes=sizes, **self._set_options)
 
     def score(
         self,

@@ -84,6 +84,10 @@ class DenseHead(nn.Module):
         vectors = self.project(pool(hidden, mask, pooling))
         return as_packed(vectors) if self.config.form == "multi-vector" else vectors
 
+    def takes_first_token(self, side: Side) -> bool:
+        """Whether of a text's tokens the first alone is looked at."""
+        return self._pooling[side] == "first" and not self._unpooled[side]
+
     def scored_tokens(self, batch: TokenBatch, side: Side) -> Bool[Tensor, "texts length"]:
         """Say which tokens' vectors take part in scoring; a text of none but masked ones keeps its first."""
         mask = batch.token_mask

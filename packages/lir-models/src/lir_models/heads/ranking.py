@@ -27,6 +27,11 @@ class PooledRanker(nn.Module):
         if config.pooling_strategy == "bert_pool":
             self.bert_pool = nn.Sequential(nn.Linear(hidden_size, hidden_size), nn.Tanh())
 
+    @property
+    def takes_first_token(self) -> bool:
+        """Whether of a pair's tokens the first alone is looked at."""
+        return self._pooling == "first"
+
     def forward(self, backbone: nn.Module, batch: TokenBatch, **options: Any) -> Float[Tensor, "pairs labels"]:
         """Return the logits of pairs, float32; options go to the backbone."""
         hidden = backbone(**batch.inputs(), **options).last_hidden_state
