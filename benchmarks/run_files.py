@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from benchmarks.measuring import Times, in_a_process
+from benchmarks.measuring import Times, in_a_process, peak_memory
 from benchmarks.tables import CLAIMS, Claim, markdown, report
 
 MEASURES = ("nDCG@10", "AP", "R@1000", "RR@10")
@@ -137,10 +137,7 @@ def _measured(read: Callable[[], Read], evaluate: Callable[[Read], list[float]])
     between = time.process_time()
     values = evaluate(what)
     ended = time.process_time()
-    # Not by getrusage, which also counts what the parent held when it started this process.
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    peak = next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1e6
-    return Measured(between - began, ended - between, time.perf_counter() - wall, peak, values)
+    return Measured(between - began, ended - between, time.perf_counter() - wall, peak_memory(), values)
 
 
 def write(folder: Path, num_queries: int) -> None:

@@ -174,6 +174,10 @@ def test_parts_keep_their_limits_and_give_each_text_back(lengths: list[int], lim
     for part in batch.parts:
         assert limit.size is None or len(part.input_ids) <= limit.size
         assert limit.num_tokens is None or part.input_ids.numel() <= limit.num_tokens or len(part.input_ids) == 1
+    if (
+        limit.size is not None and limit.num_tokens is None
+    ):  # whatever the lengths: processes wait for each other's parts
+        assert len(batch.parts) == -(-len(lengths) // limit.size)
     numbers = [part.input_ids[:, :1] for part in batch.parts]
     assert joined(numbers, batch.order).flatten().tolist() == list(range(1, len(lengths) + 1))
     vectors = [Packed(part.input_ids[part.token_mask].unsqueeze(1), part.token_mask.sum(1)) for part in batch.parts]

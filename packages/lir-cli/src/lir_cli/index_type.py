@@ -5,19 +5,23 @@ from click.shell_completion import CompletionItem
 
 # What the help lists. To ask lir_index takes the help four times as long; a test compares the two.
 KINDS = (
-    *("faiss-flat", "faiss-ivf", "faiss-pq", "faiss-ivfpq", "faiss-hnsw", "faiss-sq", "faiss-factory"),
-    *(
-        "multi-vector",
-        "coil",
-        "plaid",
-        "sparse",
-        "sparse-two-step",
-        "seismic",
-        "bm25",
-        "torch-dense",
-        "faiss-auto",
-        "dense",
-    ),
+    "faiss-flat",
+    "faiss-ivf",
+    "faiss-pq",
+    "faiss-ivfpq",
+    "faiss-hnsw",
+    "faiss-sq",
+    "faiss-factory",
+    "multi-vector",
+    "coil",
+    "plaid",
+    "sparse",
+    "sparse-two-step",
+    "seismic",
+    "bm25",
+    "torch-dense",
+    "faiss-auto",
+    "dense",
 )
 
 

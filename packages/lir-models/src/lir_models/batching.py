@@ -48,9 +48,7 @@ def batch_limits(device: torch.device) -> BatchLimits:
     return _CPU_LIMITS if device.type == "cpu" else _GPU_LIMITS
 
 
-def plan_batches(
-    lengths: Sequence[int] | np.ndarray, token_budget: int, batch_cost: int = 0, max_texts: int | None = None
-) -> list[np.ndarray]:
+def plan_batches(lengths: Sequence[int] | np.ndarray, token_budget: int, batch_cost: int) -> list[np.ndarray]:
     """Divide texts into batches so that the least time goes to padding and to batches as such.
 
     The texts are sorted by length, and cut where it is best: of all ways to cut, the one with the fewest tokens, padding
@@ -60,7 +58,6 @@ def plan_batches(
         lengths: Tokens of each text.
         token_budget: Most tokens a batch, padding included; a longer text is a batch of its own.
         batch_cost: Tokens that take as long as what a batch costs beside its tokens.
-        max_texts: Most texts a batch; None for any number.
 
     Returns:
         Positions in ``lengths`` of the texts of each batch; every position once.
@@ -69,8 +66,6 @@ def plan_batches(
     negative, counts = np.unique(-np.asarray(lengths, dtype=np.int64), return_counts=True)
     longest, ends = np.maximum(1, -negative), np.concatenate([[0], np.cumsum(counts)])
     room = np.maximum(1, token_budget // longest)
-    if max_texts is not None:
-        room = np.minimum(room, max_texts)
     # least[j]: tokens of the best way to divide the texts of the j longest lengths, whose last cut is at cuts[j].
     least, cuts = np.zeros(len(ends)), np.zeros(len(ends), dtype=np.int64)
     for stop in range(1, len(ends)):

@@ -48,11 +48,18 @@ class MiniBatchLimits:
             lengths: Tokens of each text.
             usual: How texts are batched where nothing is limited: in parts of little padding; None for one part.
         """
-        if self:
-            return plan_batches(lengths, self.num_tokens or max(1, sum(lengths)), max_texts=self.size)
-        if usual is None:
-            return [np.arange(len(lengths))]
-        return plan_batches(lengths, usual.token_budget, usual.batch_cost)
+        if not self:
+            whole = [np.arange(len(lengths))]
+            return whole if usual is None else plan_batches(lengths, usual.token_budget, usual.batch_cost)
+        # As full as they may be: each part has a cost, and processes with sharded weights need the same number of them.
+        order = np.argsort(-np.asarray(lengths), kind="stable")
+        parts: list[np.ndarray] = []
+        while len(order):
+            room = len(order) if self.num_tokens is None else max(1, self.num_tokens // max(1, lengths[order[0]]))
+            size = min(room, self.size or room)
+            parts.append(order[:size])
+            order = order[size:]
+        return parts
 
 
 #: Whole batches.

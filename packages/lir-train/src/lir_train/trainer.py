@@ -6,13 +6,13 @@ from typing import Any
 from lightning import Trainer
 
 from lir_data import DocDataset, QueryDataset, RunDataset
+from lir_models.batching import is_memory_error
 from lir_train.callbacks import ReRankCallback
 from lir_train.checkpoints import read_checkpoint
 from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import OutOfMemoryError, WrongStageError
 from lir_train.module import LightningIRModule
-from lir_train.optimization import is_memory_error
 
 
 class LightningIRTrainer(Trainer):
