@@ -103,7 +103,7 @@ def _may_be_fast(encoder: Any, hidden: Tensor, options: dict[str, Any]) -> bool:
 
 def _is_plain(layer: Any) -> bool:
     """Whether a layer has the parts that it was made of, without hooks, adapters, quantization or shards."""
-    modules = list(layer.modules())
+    modules = list(_modules(layer))
     return (
         type(layer).__module__.startswith("transformers.models.")
         and not any(
@@ -113,6 +113,15 @@ def _is_plain(layer: Any) -> bool:
         and sum(type(module) is nn.Linear for module in modules) == _NUM_LINEAR
         and sum(type(module) is nn.LayerNorm for module in modules) == _NUM_NORMS
     )
+
+
+def _modules(layer: nn.Module) -> Generator[Any]:
+    """All modules of a layer: ``nn.Module.modules`` would take longer than an operation of the layer."""
+    waiting = [layer]
+    while waiting:
+        module = waiting.pop()
+        yield module
+        waiting += filter(None, module._modules.values())  # noqa: SLF001
 
 
 # Queries, keys, values, output of the attention, and two of the feed-forward network.
