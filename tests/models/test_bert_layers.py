@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from lir_models import BiEncoderModel, CrossEncoderModel, DprConfig, MonoConfig
-from lir_models.bert_layers import KINDS, first_token_only
+from lir_models.bert_layers import KINDS, looked_at
 
 IDS = torch.tensor([[4, 6, 7, 8, 9, 5], [4, 9, 6, 5, 0, 0], [4, 5, 0, 0, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]])
@@ -67,7 +67,7 @@ def test_the_embeddings_are_those_of_transformers(
 
 @torch.no_grad()
 def test_where_the_first_token_alone_is_looked_at_it_is_the_same(backbone: Any, reference: Any) -> None:
-    with first_token_only():
+    with looked_at(first_token_only=True, pooler=False):
         found = backbone(**inputs_of(backbone)).last_hidden_state
     expected = reference(**inputs_of(reference)).last_hidden_state
     torch.testing.assert_close(found[:, 0], expected[:, 0], atol=1e-6, rtol=1e-5)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lir_models.loading import detect, load_model, read_config
     from lir_models.model_card import ModelCard
     from lir_models.outputs import RankedDocument, ScoreOutput
+    from lir_models.parallel import ModelPool
     from lir_models.registry import register_checkpoint
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "DprConfig",
     "LirModelsError",
     "ModelCard",
+    "ModelPool",
     "MonoConfig",
     "MvrConfig",
     "RankedDocument",
@@ -54,6 +56,7 @@ __all__ = [
 # These import torch, so they wait until they are asked for.
 _LAZY = {
     "ModelCard": "model_card",
+    "ModelPool": "parallel",
     "BiEncoderModel": "bi_encoder",
     "CrossEncoderModel": "cross_encoder",
     "RankedDocument": "outputs",

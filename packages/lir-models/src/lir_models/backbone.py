@@ -15,7 +15,8 @@ from torch import nn
 
 from lir_models.bert_layers import use_fast_layers
 from lir_models.checkpoints.files import DAMAGED, read_json
-from lir_models.errors import CheckpointError, ConfigError, did_you_mean
+from lir_models.errors import CheckpointError
+from lir_models.precision import HALF, check_precision, use_half_precision
 from lir_models.tokenization import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class BackboneOptions:
     """How a transformer is loaded.
 
     Args:
-        dtype: Type of the weights.
+        dtype: In which the linear layers and attention compute.
         attn_implementation: As in transformers: ``eager``, ``sdpa``, ``flash_attention_2``, …; None for its choice.
         trust_remote_code: Whether Python code from the folder may run.
     """
@@ -55,23 +56,6 @@ class BackboneOptions:
     dtype: torch.dtype = torch.float32
     attn_implementation: str | None = None
     trust_remote_code: bool = False
-
-
-def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    """Return the type that a name means; None is float32.
-
-    Raises:
-        ConfigError: If there is no such type of floating-point numbers.
-    """
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    names = {"float32": torch.float32, "fp32": torch.float32, "float16": torch.float16, "fp16": torch.float16}
-    names |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
-    if dtype is not None and dtype not in names:
-        raise ConfigError(
-            f"There is no dtype '{dtype}'; it is float32, float16 or bfloat16.{did_you_mean(dtype, names)}"
-        )
-    return names[dtype or "float32"]
 
 
 def load_backbone(
@@ -109,7 +93,10 @@ def load_backbone(
             _check_masked_lm(folder, config)
         if num_labels is not None:
             config.num_labels = num_labels
-        keywords: dict[str, Any] = {"dtype": options.dtype, "trust_remote_code": options.trust_remote_code}
+        check_precision(config.model_type, options.dtype)
+        # Numbers stored in half precision need not be float32 on their way to it.
+        dtype = "auto" if options.dtype in HALF else options.dtype
+        keywords: dict[str, Any] = {"dtype": dtype, "trust_remote_code": options.trust_remote_code}
         if options.attn_implementation is not None:
             keywords["attn_implementation"] = options.attn_implementation
         if key_mapping is not None:
@@ -120,6 +107,8 @@ def load_backbone(
     model._weight_conversions = None  # noqa: SLF001
     model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
     use_fast_layers(model)
+    if options.dtype in HALF:
+        use_half_precision(model, options.dtype)
     return model.eval()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,16 @@ from torch.nn import functional
 #: Kinds of backbones whose layers are of one build, by the names of their parts.
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
-_first_token_only = ContextVar("first_token_only", default=False)
+
+class _LookedAt(NamedTuple):
+    """What of a backbone's output is looked at."""
+
+    first_token_only: bool = False
+    pooler: bool = True
+
+
+_ALL = _LookedAt()
+_LOOKED_AT = ContextVar("looked_at", default=_ALL)
 
 Hidden = Float[Tensor, "texts length hidden"]
 
@@ -29,19 +38,28 @@ def use_fast_layers(backbone: nn.Module) -> None:
     encoder = getattr(base, "encoder", None)
     if base.config.model_type in KINDS and isinstance(encoder, nn.Module) and not base.config.is_decoder:
         encoder.forward = partial(_forward, encoder)
+        if getattr(base, "pooler", None) is not None:
+            base.pooler.forward = partial(_pooled, base.pooler)
 
 
 @contextmanager
-def first_token_only(is_so: bool = True) -> Generator[None]:
-    """Say whether, of what backbones return, the first token of each text alone is looked at.
+def looked_at(*, first_token_only: bool, pooler: bool) -> Generator[None]:
+    """Say what is looked at of the output of backbones, which may then leave out the rest.
 
-    The last layer's other tokens may then be 0: all that they cost there is keys and values.
+    Args:
+        first_token_only: Whether, of the last hidden states, those of the first token alone are: others may be 0. All
+            that they cost in the last layer is keys and values.
+        pooler: Whether the pooler's output is: it may be None.
     """
-    token = _first_token_only.set(is_so)
+    token = _LOOKED_AT.set(_LookedAt(first_token_only, pooler))
     try:
         yield
     finally:
-        _first_token_only.reset(token)
+        _LOOKED_AT.reset(token)
+
+
+def _pooled(pooler: Any, hidden_states: Hidden) -> Tensor | None:
+    return type(pooler).forward(pooler, hidden_states) if _LOOKED_AT.get().pooler else None
 
 
 def _forward(encoder: Any, hidden_states: Hidden, attention_mask: Tensor | None = None, **options: Any) -> Any:
@@ -52,40 +70,50 @@ def _forward(encoder: Any, hidden_states: Hidden, attention_mask: Tensor | None 
 
     *others, last = encoder.layer
     for layer in others:
-        hidden_states = _layer(layer, hidden_states, attention_mask, hidden_states)
-    if _first_token_only.get():
+        hidden_states = _layer(layer, hidden_states, attention_mask)
+    if _LOOKED_AT.get().first_token_only:
         mask = None if attention_mask is None else attention_mask[:, :, :1]
-        first = _layer(last, hidden_states, mask, hidden_states[:, :1])
+        first = _layer(last, hidden_states, mask, 1)
         hidden_states = torch.zeros_like(hidden_states)
         hidden_states[:, :1] = first
     else:
-        hidden_states = _layer(last, hidden_states, attention_mask, hidden_states)
+        hidden_states = _layer(last, hidden_states, attention_mask)
     return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden_states)  # pyright: ignore[reportArgumentType]
 
 
-def _layer(layer: Any, hidden: Hidden, mask: Tensor | None, asking: Hidden) -> Hidden:
-    """Return what becomes of the tokens that ask, which look at all tokens."""
+def _layer(layer: Any, hidden: Hidden, mask: Tensor | None, count: int | None = None) -> Hidden:
+    """Return what becomes of so many first tokens, or of all; they look at all."""
     attention = layer.attention.self
     heads = (attention.num_attention_heads, attention.attention_head_size)
+    # Linear layers may be of half precision; sums and norms are not.
+    inputs = hidden.to(attention.query.weight.dtype)
     query, key, value = (
         _linear(part, tokens).unflatten(-1, heads).transpose(1, 2)
-        for part, tokens in ((attention.query, asking), (attention.key, hidden), (attention.value, hidden))
+        for part, tokens in ((attention.query, inputs[:, :count]), (attention.key, inputs), (attention.value, inputs))
     )
     mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     mixed = mixed.transpose(1, 2).flatten(-2)
-    seen = _added_and_normed(layer.attention.output, mixed, asking)
+    seen = _added_and_normed(layer.attention.output, mixed, hidden[:, :count])
     inner = layer.intermediate.intermediate_act_fn(_linear(layer.intermediate.dense, seen))
     return _added_and_normed(layer.output, inner, seen)
 
 
 def _added_and_normed(part: Any, values: Tensor, residual: Hidden) -> Hidden:
     norm = part.LayerNorm
-    total = _linear(part.dense, values).add_(residual)
+    total = _linear(part.dense, values)
+    total = total.add_(residual) if total.dtype == residual.dtype else residual + total
     return functional.layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
 def _linear(part: nn.Linear, values: Tensor) -> Tensor:
-    return functional.linear(values, part.weight, part.bias)
+    weight, bias = part.weight, cast("Tensor | None", part.bias)
+    if values.dtype != weight.dtype:
+        values = values.to(weight.dtype)
+    if bias is not None and values.numel() <= _FEW_ROWS * weight.shape[1] and values.device.type == "cpu":
+        # Of one query the rows are few, and those of the weights are many.
+        product = torch.addmm(bias.unsqueeze(1), weight, values.flatten(end_dim=-2).t())
+        return product.t().contiguous().unflatten(0, values.shape[:-1])
+    return functional.linear(values, weight, bias)
 
 
 def _may_be_fast(encoder: Any, hidden: Tensor, options: dict[str, Any]) -> bool:
@@ -95,27 +123,33 @@ def _may_be_fast(encoder: Any, hidden: Tensor, options: dict[str, Any]) -> bool:
         and not encoder.training
         and encoder.config._attn_implementation == "sdpa"  # noqa: SLF001
         and all(name == "position_ids" or value is None or value is False for name, value in options.items())
-        and not torch.is_autocast_enabled(hidden.device.type)
+        and _casts_nothing(encoder, hidden.device.type)
         and not torch.compiler.is_compiling()
         and all(_is_plain(layer) for layer in encoder.layer)
     )
 
 
+def _casts_nothing(encoder: Any, device_type: str) -> bool:
+    dtype = encoder.layer[0].attention.self.query.weight.dtype
+    return not torch.is_autocast_enabled(device_type) or torch.get_autocast_dtype(device_type) == dtype
+
+
 def _is_plain(layer: Any) -> bool:
     """Whether a layer has the parts that it was made of, without hooks, adapters, quantization or shards."""
     modules = list(_modules(layer))
+    kinds = [type(module) for module in modules]
     return (
         type(layer).__module__.startswith("transformers.models.")
+        and kinds.count(nn.Linear) == _NUM_LINEAR
+        and kinds.count(nn.LayerNorm) == _NUM_NORMS
         and not any(
             module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)  # noqa: SLF001
             for module in modules
         )
-        and sum(type(module) is nn.Linear for module in modules) == _NUM_LINEAR
-        and sum(type(module) is nn.LayerNorm for module in modules) == _NUM_NORMS
     )
 
 
-def _modules(layer: nn.Module) -> Generator[Any]:
+def _modules(layer: Any) -> Generator[Any]:
     """All modules of a layer: ``nn.Module.modules`` would take longer than an operation of the layer."""
     waiting = [layer]
     while waiting:
@@ -124,6 +158,8 @@ def _modules(layer: nn.Module) -> Generator[Any]:
         waiting += filter(None, module._modules.values())  # noqa: SLF001
 
 
+# Rows up to which `weight @ rows.T` takes less time than `rows @ weight.T` (MKL, AVX2).
+_FEW_ROWS = 10
 # Queries, keys, values, output of the attention, and two of the feed-forward network.
 _NUM_LINEAR = 6
 _NUM_NORMS = 2

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.adapters import Adaptable, Adapter, Part
-from lir_models.backbone import BackboneOptions, as_dtype, default_device, fingerprint, load_backbone, load_tokenizer
+from lir_models.backbone import BackboneOptions, default_device, fingerprint, load_backbone, load_tokenizer
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, in_proportion, tokenized_windows
 from lir_models.checkpoints import Checkpoint
 from lir_models.checkpoints.writing import save_bi_encoder
@@ -38,6 +38,7 @@ from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
+from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
 from lir_models.scoring import compare, xtr
 from lir_models.token_pooling import pool_tokens
@@ -119,7 +120,8 @@ class BiEncoderModel(Adaptable, Publishable, nn.Module):
             query_name_or_path: The queries' own encoder, where it is published apart; ``name_or_path`` is then the
                 documents'. With ``shared_encoder=False`` in ``config`` and no name, it starts as a copy.
             device: Where it runs; a GPU if there is one.
-            dtype: Type of the backbone's weights: ``float32`` (default), ``bfloat16`` or ``float16``.
+            dtype: In which the backbone's linear layers and attention compute: ``float32`` (default), ``bfloat16`` or
+                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is.
             attn_implementation: As in transformers; None for its choice.
             revision: A branch, a tag or a commit of the hub; None for the main branch.
             token: An access token of the hub; None for the one that is logged in.

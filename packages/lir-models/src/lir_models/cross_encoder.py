@@ -17,7 +17,6 @@ from lir_models.backbone import (
     Architecture,
     BackboneOptions,
     add_tokens,
-    as_dtype,
     default_device,
     fingerprint,
     load_backbone,
@@ -25,7 +24,7 @@ from lir_models.backbone import (
     quiet,
 )
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, tokenized_windows
-from lir_models.bert_layers import first_token_only
+from lir_models.bert_layers import looked_at
 from lir_models.checkpoints import Checkpoint, lir, sequence_classification
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
@@ -35,18 +34,19 @@ from lir_models.config import CrossEncoderConfig
 from lir_models.errors import ConfigError, WrongModelKindError
 from lir_models.families.mono import MonoConfig
 from lir_models.families.set_encoder import SetEncoderConfig
+from lir_models.fields import T5_KINDS
 from lir_models.heads.dense import ACTIVATIONS
 from lir_models.heads.ranking import CausalRanker, PooledRanker, T5Ranker
-from lir_models.heads.set_attention import use_set_attention
+from lir_models.heads.set_attention import register, use_set_attention
 from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard, write_model_card
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
+from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
 from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, check_texts, collate
 
-_T5_KINDS = ("t5", "mt5", "umt5")
 _INTERACTION = "[INT]"
 
 
@@ -93,6 +93,11 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         # Decoders look for the last token of a row by the padding token.
         backbone.config.pad_token_id = tokenizer.pad_id  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.scores_sets:
+            register()
+
     @classmethod
     def from_pretrained(
         cls,
@@ -115,7 +120,8 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
                 installed Python package. A plain backbone gets a new classification head.
             config: The rule to use instead of the checkpoint's own.
             device: Where it runs; a GPU if there is one.
-            dtype: Type of the backbone's weights: ``float32`` (default), ``bfloat16`` or ``float16``.
+            dtype: In which the backbone's linear layers and attention compute: ``float32`` (default), ``bfloat16`` or
+                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is.
             attn_implementation: As in transformers; None for its choice.
             revision: A branch, a tag or a commit of the hub; None for the main branch.
             token: An access token of the hub; None for the one that is logged in.
@@ -195,6 +201,11 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         """Where the model runs."""
         return next(self.parameters()).device
 
+    @property
+    def scores_sets(self) -> bool:
+        """Whether the documents of a query are scored together, so that a score depends on the others."""
+        return bool(self._set_options)
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that tell this model, as it is when first asked for them, from another."""
@@ -227,7 +238,8 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         """
         # Of the kinds whose layers may leave tokens out, all classify by the first.
         takes_first = self.head is None or (isinstance(self.head, PooledRanker) and self.head.takes_first_token)
-        with first_token_only(takes_first and self.tokenizer.padding_side == "right"):
+        first_only = takes_first and self.tokenizer.padding_side == "right"
+        with looked_at(first_token_only=first_only, pooler=self.head is None):
             logits = self._logits(batch, num_docs)
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]
@@ -236,7 +248,7 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
     def _logits(self, batch: TokenBatch, num_docs: Sequence[int]) -> Float[Tensor, "pairs labels"]:
         if self.head is None:
             return self.backbone(**batch.inputs()).logits.float()
-        if not self._set_options:
+        if not self.scores_sets:
             return self.head(self.backbone, batch)
         sizes = tuple(num_docs) or (len(batch.input_ids),)
         return self.head(self.backbone, batch, set_sizes=sizes, **self._set_options)
@@ -261,7 +273,7 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         queries, lists = as_lists(query, docs)
         docs_of = list(zip(queries, lists, strict=True))
         num_docs = tuple(map(len, lists))
-        if self._set_options:
+        if self.scores_sets:
             scores = [self._score_set(query, item, progress) for query, item in docs_of if item]
         else:
             pairs = [(query, doc) for query, item in docs_of for doc in item]
@@ -286,7 +298,7 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
         Raises:
             WrongModelKindError: If the model is a Set-Encoder, which scores the documents of a query together.
         """
-        if self._set_options:
+        if self.scores_sets:
             raise WrongModelKindError(
                 f"{self.name or 'The model'} scores the documents of a query together, not pairs one by one.",
                 hint="score takes a query with its documents",
@@ -365,12 +377,12 @@ class CrossEncoderModel(Adaptable, Publishable, nn.Module):
 
 def _is_t5(settings: Any) -> bool:
     """Whether a backbone is an encoder with a decoder and a language-model head, of the kinds of T5."""
-    return settings.model_type in _T5_KINDS and bool(settings.is_encoder_decoder)
+    return settings.model_type in T5_KINDS and bool(settings.is_encoder_decoder)
 
 
 def _architecture(rule: CrossEncoderConfig, checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Architecture:
     values = settings if settings is not None else read_json(checkpoint.folder / "config.json")
-    if values.get("model_type") in _T5_KINDS and not sequence_classification.detect(checkpoint.folder):
+    if values.get("model_type") in T5_KINDS and not sequence_classification.detect(checkpoint.folder):
         return "seq2seq-lm"
     if isinstance(rule, MonoConfig) and rule.answers is not None:
         return "causal-lm"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lir_models.adapters import Adapter
 from lir_models.backbone import add_tokens
-from lir_models.bert_layers import first_token_only
+from lir_models.bert_layers import looked_at
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings
@@ -82,7 +82,7 @@ class Encoder(nn.Module):
     def forward(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
         """Embed a batch, with gradients."""
         takes_first = isinstance(self.head, DenseHead) and self.head.takes_first_token(side)
-        with first_token_only(takes_first and self.tokenizer.padding_side == "right"):
+        with looked_at(first_token_only=takes_first and self.tokenizer.padding_side == "right", pooler=False):
             output = self.backbone(**batch.inputs())
         # Of a masked language model whose output layer sits in the head, the logits are the input of that layer.
         hidden: Tensor = output.logits if isinstance(self.head, VocabularyHead) else output.last_hidden_state

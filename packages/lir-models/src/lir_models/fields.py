@@ -21,6 +21,9 @@ ScoringStrategy = Literal["rank", "mono"]
 Side = Literal["query", "doc"]
 Form = Literal["dense", "sparse", "multi-vector", "coil"]
 
+#: Kinds of transformers, as transformers calls them, that are built as T5.
+T5_KINDS = ("t5", "mt5", "umt5")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseLayer:

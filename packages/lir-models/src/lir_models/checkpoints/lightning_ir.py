@@ -15,7 +15,7 @@ from lir_models.families.mono import MonoConfig
 from lir_models.families.mvr import MvrConfig
 from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.families.splade import SpladeConfig
-from lir_models.fields import DenseLayer, Side
+from lir_models.fields import T5_KINDS, DenseLayer, Side
 
 _BI_ENCODERS: dict[str, type[BiEncoderConfig]] = {
     "lir-dpr": DprConfig,
@@ -188,7 +188,7 @@ def _cross_encoder(kind: str, values: Mapping[str, Any], folder: Path) -> CrossE
         "scoring_strategy": values.get("scoring_strategy", "rank"),
         "linear_bias": values.get("linear_bias", False),
     }
-    if values["backbone_model_type"] not in ("t5", "mt5", "umt5"):
+    if values["backbone_model_type"] not in T5_KINDS:
         fields["pooling_strategy"] = values.get("pooling_strategy", "first")
     if kind == "set-encoder":
         fields["add_extra_token"] = values.get("add_extra_token", False)

@@ -29,18 +29,23 @@ def use_set_attention(backbone: nn.Module) -> None:
     Raises:
         ConfigError: If the backbone's kind is not one of `KINDS`.
     """
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
     model: Any = backbone
     if model.config.model_type not in KINDS:
         raise ConfigError(
             f"SetEncoderConfig needs a backbone of one of the kinds {', '.join(KINDS)}; this one is "
             f"'{model.config.model_type}'."
         )
+    register()
+    model.set_attn_implementation(NAME)
+
+
+def register() -> None:
+    """Let transformers know of this attention, which each process must do by itself."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
     AttentionInterface.register(NAME, set_attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
-    model.set_attn_implementation(NAME)
 
 
 def set_attention(

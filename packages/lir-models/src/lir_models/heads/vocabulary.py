@@ -12,6 +12,7 @@ from lir_models.errors import CheckpointError
 from lir_models.fields import Pooling, Side, Sparsification
 from lir_models.heads.sparsify import sparsify
 from lir_models.pooling import pool
+from lir_models.precision import linear_dtype
 from lir_models.tokenization import TokenBatch, Tokenizer
 
 # Terms whose logits are held at once, for all tokens of a batch: some MB, which stay in the cache.
@@ -57,6 +58,7 @@ class VocabularyHead(nn.Module):
         expansion: Whether terms that the text lacks may have a weight, of each side.
         masked_ids: Terms that get no weight, of each side.
         max_active_dims: Most terms of a text, those of the largest weights; None for all.
+        dtype: In which the logits are computed.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class VocabularyHead(nn.Module):
         expansion: dict[Side, bool],
         masked_ids: dict[Side, tuple[int, ...]],
         max_active_dims: int | None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.decoder = decoder
@@ -76,6 +79,7 @@ class VocabularyHead(nn.Module):
         self._expansion = expansion
         self._masked_ids = masked_ids
         self._max_active_dims = max_active_dims
+        self._dtype = dtype
 
     def forward(
         self, hidden: Float[Tensor, "texts length hidden"], batch: TokenBatch, side: Side
@@ -84,6 +88,7 @@ class VocabularyHead(nn.Module):
         mask, pooling = batch.attention_mask, self._pooling[side]
         if pooling == "max":
             hidden = _without_padding(hidden, mask)
+        hidden = hidden.to(self._dtype)
         chunks = [
             self._pooled(nn.functional.linear(hidden, weight, bias), mask, pooling) for weight, bias in self._chunks()
         ]
@@ -96,8 +101,9 @@ class VocabularyHead(nn.Module):
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         bias: Any = self.decoder.bias
-        weights = self.decoder.weight.split(_TERMS_AT_ONCE)
-        yield from zip(weights, [None] * len(weights) if bias is None else bias.split(_TERMS_AT_ONCE), strict=True)
+        weights = self.decoder.weight.to(self._dtype).split(_TERMS_AT_ONCE)
+        biases = [None] * len(weights) if bias is None else bias.to(self._dtype).split(_TERMS_AT_ONCE)
+        yield from zip(weights, biases, strict=True)
 
     def _pooled(self, logits: Float[Tensor, "texts length terms"], mask: Tensor, pooling: Pooling) -> Tensor:
         # The functions of sparsify never decrease, so the maximum may come first: it leaves them less to do.
@@ -126,6 +132,7 @@ def vocabulary_head(config: BiEncoderConfig, backbone: nn.Module, tokenizer: Tok
             "doc": tokenizer.scoring_mask_ids(config.doc_mask_scoring_tokens),
         },
         max_active_dims=getattr(config, "max_active_dims", None),
+        dtype=linear_dtype(backbone),
     )
 
 
