@@ -4,17 +4,20 @@ import importlib
 import sys
 
 BENCHMARKS = {
+    "backends": "whether ONNX Runtime or OpenVINO would be faster than torch on the same batches",
     "dense": "search over dense embeddings: kinds of Faiss and torch-dense against Faiss and sentence-transformers themselves",
     "encoding": "encoding documents and queries: lir against sentence-transformers",
     "fine_tuning": "real fine-tuning of each family: before, after, BM25, and the same recipe by sentence-transformers",
     "gradient_cache": "memory of a training step with 512 queries by gradient caching, against one with 32",
+    "half_precision": "encoding documents in bfloat16: what it costs and how fast it is",
     "indexing": "indexing from texts end to end against the bare encoding",
     "late_interaction": "scoring by late interaction: lir against sentence-transformers and Lightning IR",
     "max_sim": "exact MaxSim over all documents: lir against maxsim-cpu and against a padded product of torch",
     "memory": "memory that building takes, of each kind, for a collection and one ten times larger",
     "multi_vector": "search over multi-vector embeddings at equal recall: plaid against exact, fast-plaid and xtr-warp",
     "recall": "what approximate kinds find of the exact results, on embeddings of real models, and what they cost",
-    "reranking": "re-ranking: lir against sentence-transformers, Lightning IR and a pygaggle-style monoT5",
+    "reranking": "re-ranking: lir against sentence-transformers and Lightning IR",
+    "reranking_t5": "re-ranking by monoT5: lir against a loop as pygaggle has it",
     "run_files": "reading and evaluating a run of five million lines: lir against pandas and ir-measures",
     "sparse": "exact search over sparse embeddings: numba, torch and numpy against splade-index and scipy",
     "sparse_approximate": "approximate search over sparse embeddings: two steps against exact search and Seismic",

@@ -55,7 +55,6 @@ def main(arguments: list[str]) -> None:
         about,
         markdown(("documents by", "s", "documents/s", "x lir", "largest difference"), document_rows),
         markdown(("queries by", "p50 ms", "p95 ms", "largest difference"), query_rows),
-        "Half precision was not measured: that is for processors with AVX512-BF16 or AMX.",
         markdown(CLAIMS, [claim.row for claim in (*document_claims, *query_claims)]),
     ]
     report(

@@ -1,4 +1,4 @@
-"""Re-ranking by cross-encoders: lir against sentence-transformers and Lightning IR; of T5, against a loop over batches."""
+"""Re-ranking by cross-encoders: lir against sentence-transformers and Lightning IR."""
 
 import argparse
 import os
@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 
-from benchmarks import reranking_t5
 from benchmarks.peers import Peer
 from benchmarks.ranked_passages import Ranking, rankings
-from benchmarks.scoring_rounds import COLUMNS, Measured, here, measure
+from benchmarks.scoring_rounds import COLUMNS, Measured, about_times, here, measure
 from benchmarks.seeded_models import cross_encoder
 from benchmarks.tables import CLAIMS, Claim, markdown, report
 from lir_models import CrossEncoderModel
@@ -23,23 +22,20 @@ def main(arguments: list[str]) -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser("benchmarks reranking", description=__doc__)
     parser.add_argument("--queries", type=int, default=50)
-    parser.add_argument("--queries-t5", type=int, default=10)
     parser.add_argument("--docs", type=int, default=100, help="of each query")
     parser.add_argument("--rounds", type=int, default=5, help="that the queries are divided into")
     parser.add_argument("--at-once", type=int, default=1, help="queries whose documents are a batch of Lightning IR")
     options = parser.parse_args(arguments)
-    if options.queries % options.rounds or options.queries_t5 % options.rounds:
-        parser.error(f"--queries and --queries-t5 must be multiples of --rounds, {options.rounds}")
+    if options.queries % options.rounds:
+        parser.error(f"--queries must be a multiple of --rounds, {options.rounds}")
     # Nothing is asked of the hub, by the peer either, whose process inherits this.
     os.environ["HF_HUB_OFFLINE"] = "1"
     ranked = rankings(options.queries, options.docs)
     model = CrossEncoderModel.from_pretrained(cross_encoder(), device="cpu")
     measured = by_bert(model, ranked, options.rounds, options.at_once)
-    measured_t5 = reranking_t5.measured(rankings(options.queries_t5, options.docs), options.rounds)
     claims = [
         Claim("speed over sentence-transformers", measured.over_lir("sentence-transformers"), 1.4, at_least=True),
         Claim("speed over Lightning IR", measured.over_lir("Lightning IR"), 4, at_least=True),
-        Claim("monoT5, speed over the loop", measured_t5.over_lir(reranking_t5.LOOP), 1.5, at_least=True),
     ]
     at_once = "a query" if options.at_once == 1 else f"{options.at_once} queries"
     about = (
@@ -49,16 +45,8 @@ def main(arguments: list[str]) -> None:
         f"batch; the whole call counts, from texts to scores. {ABOUT_LIGHTNING_IR} All scores agree to "
         f"{measured.difference:.0e}."
     )
-    about_t5 = (
-        f"The same for {options.queries_t5} queries, by a T5 of the shape of t5-small, as monoT5. {reranking_t5.ABOUT} "
-        f"All scores agree to {measured_t5.difference:.0e}."
-    )
-    about_times = (
-        f"By the clock. The contenders take turns: in each of {options.rounds} rounds all score another part of the "
-        "queries. Medians of the rounds; x lir is the median of their ratios."
-    )
-    tables = [about, markdown(COLUMNS, measured.rows), about_t5, markdown(COLUMNS, measured_t5.rows)]
-    sections = [*tables, about_times, markdown(CLAIMS, [claim.row for claim in claims])]
+    table = markdown(COLUMNS, measured.rows)
+    sections = [about, table, about_times(options.rounds), markdown(CLAIMS, [claim.row for claim in claims])]
     packages = ["lir-models", "sentence-transformers", "transformers", "torch"]
     report("reranking", "Re-ranking", sections, packages, threads="all threads")
 

@@ -100,6 +100,14 @@ def measure(contenders: dict[str, Score], rankings: list[Ranking], rounds: int) 
     return Measured(times, difference, len(rankings[0].docs))
 
 
+def about_times(rounds: int) -> str:
+    """Say how the times were taken."""
+    return (
+        f"By the clock. The contenders take turns: in each of {rounds} rounds all score another part of the queries. "
+        "Medians of the rounds; x lir is the median of their ratios."
+    )
+
+
 def check_equal(scores: Sequence[Any]) -> float:
     """Return the largest difference between two contenders' scores, after a check that it is small."""
     found = np.stack([np.asarray(each, dtype=np.float64) for each in scores])

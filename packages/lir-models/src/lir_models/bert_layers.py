@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lir_models.untouched import is_untouched
+
 #: Kinds of backbones whose layers are of one build, by the names of their parts.
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
@@ -125,37 +127,13 @@ def _may_be_fast(encoder: Any, hidden: Tensor, options: dict[str, Any]) -> bool:
         and all(name == "position_ids" or value is None or value is False for name, value in options.items())
         and _casts_nothing(encoder, hidden.device.type)
         and not torch.compiler.is_compiling()
-        and all(_is_plain(layer) for layer in encoder.layer)
+        and all(is_untouched(layer, Linear=_NUM_LINEAR, LayerNorm=_NUM_NORMS) for layer in encoder.layer)
     )
 
 
 def _casts_nothing(encoder: Any, device_type: str) -> bool:
     dtype = encoder.layer[0].attention.self.query.weight.dtype
     return not torch.is_autocast_enabled(device_type) or torch.get_autocast_dtype(device_type) == dtype
-
-
-def _is_plain(layer: Any) -> bool:
-    """Whether a layer has the parts that it was made of, without hooks, adapters, quantization or shards."""
-    modules = list(_modules(layer))
-    kinds = [type(module) for module in modules]
-    return (
-        type(layer).__module__.startswith("transformers.models.")
-        and kinds.count(nn.Linear) == _NUM_LINEAR
-        and kinds.count(nn.LayerNorm) == _NUM_NORMS
-        and not any(
-            module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)  # noqa: SLF001
-            for module in modules
-        )
-    )
-
-
-def _modules(layer: Any) -> Generator[Any]:
-    """All modules of a layer: ``nn.Module.modules`` would take longer than an operation of the layer."""
-    waiting = [layer]
-    while waiting:
-        module = waiting.pop()
-        yield module
-        waiting += filter(None, module._modules.values())  # noqa: SLF001
 
 
 # Rows up to which `weight @ rows.T` takes less time than `rows @ weight.T` (MKL, AVX2).

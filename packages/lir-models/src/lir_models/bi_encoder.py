@@ -16,6 +16,7 @@ from lir_models.backbone import BackboneOptions, default_device, fingerprint, lo
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, in_proportion, tokenized_windows
 from lir_models.checkpoints import Checkpoint
 from lir_models.checkpoints.writing import save_bi_encoder
+from lir_models.compilation import Compilable
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import (
     BatchEmbeddings,
@@ -47,7 +48,7 @@ from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, check_
 logger = logging.getLogger(__name__)
 
 
-class BiEncoderModel(Adaptable, Publishable, nn.Module):
+class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
     """A backbone, and the rule by which its token embeddings become scores.
 
     Args:

@@ -30,6 +30,7 @@ from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.checkpoints.files import read_json, written_whole
 from lir_models.checkpoints.sentence_transformers import cross_encoder as st_cross_encoder
+from lir_models.compilation import Compilable
 from lir_models.config import CrossEncoderConfig
 from lir_models.errors import ConfigError, WrongModelKindError
 from lir_models.families.mono import MonoConfig
@@ -50,7 +51,7 @@ from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Token
 _INTERACTION = "[INT]"
 
 
-class CrossEncoderModel(Adaptable, Publishable, nn.Module):
+class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
     """A transformer that reads pairs, and the rule by which it scores them.
 
     Args:

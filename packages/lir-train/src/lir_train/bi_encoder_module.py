@@ -39,7 +39,8 @@ class BiEncoderModule(LightningIRModule):
         gather_across_devices: Whether the queries of a process are compared with the documents of all.
         gradient_checkpointing: Whether each layer's activations are made again in the backward pass: less memory, a
             third more time.
-        torch_compile: Whether the backbone is compiled by ``torch.compile`` when training starts.
+        torch_compile: Whether the backbone is compiled by ``torch.compile`` when training, indexing, searching or
+            re-ranking starts.
         model_kwargs: Further arguments of `BiEncoderModel.from_pretrained`, such as ``{"dtype": "bfloat16"}``.
     """
 

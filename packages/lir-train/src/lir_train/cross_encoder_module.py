@@ -34,7 +34,8 @@ class CrossEncoderModule(LightningIRModule):
             beside it.
         gradient_checkpointing: Whether each layer's activations are made again in the backward pass: less memory, a
             third more time.
-        torch_compile: Whether the backbone is compiled by ``torch.compile`` when training starts.
+        torch_compile: Whether the backbone is compiled by ``torch.compile`` when training, indexing, searching or
+            re-ranking starts.
         model_kwargs: Further arguments of `CrossEncoderModel.from_pretrained`, such as ``{"dtype": "bfloat16"}``.
     """
 

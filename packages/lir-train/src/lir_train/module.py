@@ -27,7 +27,6 @@ from lir_train.optimization import (
     ParameterGroup,
     SchedulerFactory,
     checkpoint_layers,
-    compile_backbones,
     default_optimizer,
     grouped,
 )
@@ -58,7 +57,7 @@ class LightningIRModule(LightningModule):
         evaluation_metrics: Names of measures of ir-measures, such as ``nDCG@10``.
         limits: How much of a batch goes through the model at a time.
         gradient_checkpointing: Whether each layer's activations are made again in the backward pass.
-        torch_compile: Whether the backbone is compiled.
+        torch_compile: Whether the backbone is compiled when training, indexing, searching or re-ranking starts.
     """
 
     def __init__(
@@ -136,8 +135,15 @@ class LightningIRModule(LightningModule):
         """Refuse to fit without a loss."""
         if not self.loss_functions:
             raise WrongStageError("There is no loss to fit by; name some as loss_functions, RankNet() for instance.")
+        self._compile()
+
+    def on_predict_start(self) -> None:
+        """Compile the backbone where asked for; indexing, searching and re-ranking start here."""
+        self._compile()
+
+    def _compile(self) -> None:
         if self._torch_compile:
-            compile_backbones(self.backbones)
+            self.model.compile()
 
     def on_train_epoch_start(self) -> None:
         """Let the data be drawn anew."""

@@ -67,12 +67,6 @@ def default_optimizer(parameters: Iterable[Any]) -> Optimizer:
     return AdamW(parameters, lr=2e-5, fused=True)
 
 
-def compile_backbones(backbones: Iterable[nn.Module]) -> None:
-    """Compile in place, so that the names of the parameters stay; for any length, since batches differ."""
-    for backbone in backbones:
-        backbone.compile(dynamic=True)
-
-
 def checkpoint_layers(backbones: Iterable[Any]) -> None:
     """Have the activations of each layer made again in the backward pass, in place of being kept.
 

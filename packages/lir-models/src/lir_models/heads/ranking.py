@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.families.mono import MonoConfig
+from lir_models.heads.t5_step import first_step
 from lir_models.pooling import pool
 from lir_models.tokenization import TokenBatch, Tokenizer
 
@@ -99,11 +100,6 @@ class T5Ranker(nn.Module):
         del options
         model: Any = backbone
         encoded = model.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
-        start = torch.full((len(encoded), 1), model.config.decoder_start_token_id, device=encoded.device)
-        decoded = model.decoder(
-            input_ids=start,
-            encoder_hidden_states=encoded,
-            encoder_attention_mask=batch.attention_mask,
-            use_cache=False,
-        ).last_hidden_state
-        return self.linear(decoded[:, 0].float() * self._scale)
+        start_id: int = model.config.decoder_start_token_id
+        decoded = first_step(model.decoder, encoded, batch.attention_mask, start_id)
+        return self.linear(decoded * self._scale)
