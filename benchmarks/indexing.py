@@ -114,5 +114,7 @@ def index(file: Path) -> Measured:
         seconds, peak = time.perf_counter() - start, peak_memory()
         texts = [doc.doc for doc in islice(DocDataset(file), 1000)]
         found = Index.open(Path(folder) / "index").search(np.asarray(module.model.encode_document(texts)), 1)
-        assert np.abs(np.concatenate(found.scores) - 1).max() < 1e-5, "The documents are not found by their own embeddings."
+        assert np.abs(np.concatenate(found.scores) - 1).max() < 1e-5, (
+            "The documents are not found by their own embeddings."
+        )
     return seconds, peak

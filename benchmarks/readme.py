@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,29 @@ turns, round by round, and a ratio is the median of the rounds' ratios, so that 
 trainings run one after the other. A target that was missed stays in the table.
 """
 
+#: What is known of claims that were missed, by their names.
+TRIED = {
+    "speed over Lightning IR": (
+        "It pads the documents of a query to the longest, twice the tokens; the rest of the factor is of lir's batches, layers "
+        "and last layer. Its own modules' `score` is measured, without its trainer, its data loader or its 13 seconds of "
+        "importing. What is left of lir's time is mostly "
+        "products of matrices in float32, as fast as the processor's library makes them."
+    ),
+    "seconds of a query beyond import torch, transformers": (
+        "The seconds are those in which transformers 5 imports what its models are made of (torch._dynamo, distributed "
+        "tensors, generation, quantizers), which `import transformers` puts off: loading the model by transformers alone takes "
+        "all but the difference in the next line. A model of our own for this case was not built: each kind of transformer "
+        "would be there twice."
+    ),
+    "speed of lir over sentence-transformers": (
+        "With gradient caching both run the same products; lir gives memory back to the system between the parts, which is "
+        "what its claims of memory rest on. Giving back less often was tried: it is done where the heap has grown."
+    ),
+    "steps per second of lir over sentence-transformers, dense": (
+        "Measured before training batches were cut into parts without padding; see training steps below for what that brings."
+    ),
+}
+
 
 class Results(NamedTuple):
     """What a file of ``results`` says; the rows are those of its tables of claims."""
@@ -49,10 +73,18 @@ def main(arguments: list[str]) -> None:
     ]
     columns = ("benchmark", *CLAIMS, "date", "machine", "repeat it with")
     sections = [f"{ABOUT}\n## Claims", markdown(columns, rows)]
+    if missed := [(results, claim) for results in found for claim in results.claims if claim[-1] == "no"]:
+        sections += ["## Missed, and what was tried", "\n".join(starmap(about_missed, missed))]
     if others := [f"- {link(results)}: `{results.command}`" for results in found if not results.claims]:
         sections += ["## Tables without a claim", "\n".join(others)]
     (_HERE / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     print(f"{_HERE / 'README.md'}: {len(rows)} claims of {len(found)} benchmarks")
+
+
+def about_missed(results: Results, claim: tuple[str, ...]) -> str:
+    """Return a line on a claim that was missed."""
+    name, measured, target, _ = claim
+    return f"- {link(results)}: {name}, {measured} (target {target}). {TRIED.get(name, '')}".rstrip()
 
 
 def read(path: Path) -> Results:
