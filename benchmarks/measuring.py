@@ -1,12 +1,14 @@
 """Times of several contenders, in rounds that take turns, so that whatever else the machine does hits all of them."""
 
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -103,6 +105,27 @@ def peak_memory() -> float:
 def resident_memory() -> float:
     """Megabytes that this process holds."""
     return _memory("VmRSS")
+
+
+@dataclass
+class PrivateMemory:
+    """Megabytes that this process has held at most between ``with`` and its end, without files that are memory-mapped."""
+
+    peak: float = 0.0
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self.peak = max(self.peak, _memory("RssAnon"))
 
 
 def _memory(field_name: str) -> float:

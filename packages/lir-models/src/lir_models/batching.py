@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from lir_models.memory import release_memory
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, collate
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ class BatchLimits(NamedTuple):
     token_budget: int
     batch_cost: int
 
+
+# Texts after which freed memory goes back to the system, which takes some milliseconds.
+_TEXTS_TO_RELEASE = 1024
 
 _CPU_LIMITS = BatchLimits(token_budget=2048, batch_cost=32)
 _GPU_LIMITS = BatchLimits(token_budget=65536, batch_cost=2048)
@@ -90,6 +94,7 @@ class BatchRunner:
 
     def __init__(self) -> None:
         self._token_budgets: dict[str, int] = {}
+        self._texts_since_release = 0
 
     def run(
         self,
@@ -136,6 +141,10 @@ class BatchRunner:
             computed = positions, rows
         if computed is not None:
             yield _handed_over(*computed, progress)
+        self._texts_since_release += len(texts)
+        if device.type == "cpu" and self._texts_since_release >= _TEXTS_TO_RELEASE:
+            release_memory()
+            self._texts_since_release = 0
 
 
 class _OnItsWay:

@@ -7,13 +7,12 @@ torch keeps a part's inputs and embeddings alone, and runs it again, with the ra
 time, when the backward pass reaches it.
 """
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from torch.utils.checkpoint import checkpoint
 
+from lir_models.memory import release_memory
 from lir_models.tokenization import TokenBatch
 from lir_train.mini_batches import MiniBatches, joined
 
@@ -32,7 +31,8 @@ def run(forward: Callable[[int, TokenBatch], Any], batch: MiniBatches, *, cached
 
     def forward_in_free_memory(place: int, part: TokenBatch) -> Any:
         if part.input_ids.device.type == "cpu":
-            _release_memory()
+            # Else sixteen parts would hold twice the memory of one.
+            release_memory()
         return forward(place, part)
 
     def part_of(place: int) -> Any:
@@ -50,19 +50,3 @@ def run(forward: Callable[[int, TokenBatch], Any], batch: MiniBatches, *, cached
         )
 
     return joined([part_of(place) for place in range(len(batch.parts))], batch.order)
-
-
-def _release_memory() -> None:
-    """Give freed memory back to the system, where the C library is glibc.
-
-    glibc keeps it, in holes that the next part often does not fit, since tensors are aligned: sixteen parts would hold
-    twice the memory of one.
-    """
-    release = _malloc_trim()
-    if release is not None:
-        release(0)
-
-
-@cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
