@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lir_models import BiEncoderConfig, BiEncoderModel, CrossEncoderModel, MonoConfig
+from lir_models import BiEncoderConfig, BiEncoderModel, CrossEncoderModel, MonoConfig, batching
 from lir_models.batching import plan_batches, tokenized_windows
 from lir_models.tokenization import TokenBatch, TokenizedText
 
@@ -123,3 +123,18 @@ def test_for_a_gpu_the_next_window_is_tokenized_ahead_in_order() -> None:
         range(10), lambda window: [TokenizedText([number]) for number in window], 3, torch.device("cuda")
     )
     assert [[text.input_ids[0] for text in window] for window in windows] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+
+
+def test_freed_memory_goes_back_after_many_texts_not_after_each_query(
+    model: BiEncoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[None] = []
+    monkeypatch.setattr(batching, "release_memory", lambda: released.append(None))
+    for _ in range(20):
+        model.encode_query("paris")
+    model.encode_document(["berlin"] * 500)
+    assert not released
+    model.encode_document(["berlin"] * 600)
+    assert len(released) == 1
+    model.encode_document(["berlin"] * 3000)
+    assert len(released) == 2
