@@ -66,6 +66,17 @@ def test_the_embeddings_are_those_of_transformers(
 
 
 @torch.no_grad()
+def test_a_query_through_wide_layers_is_as_by_transformers(tiny_model: Callable[..., Path]) -> None:
+    folder = tiny_model("bert", hidden_size=256, intermediate_size=512, initializer_range=0.05)
+    backbone = BiEncoderModel.from_pretrained(folder, DprConfig(), device="cpu").backbone
+    reference = transformers.AutoModel.from_pretrained(folder).eval()
+    for ids in (IDS[:1], IDS[:1].repeat(1, 2)):  # few rows, and more
+        torch.testing.assert_close(
+            backbone(ids).last_hidden_state, reference(ids).last_hidden_state, atol=1e-5, rtol=1e-5
+        )
+
+
+@torch.no_grad()
 def test_where_the_first_token_alone_is_looked_at_it_is_the_same(backbone: Any, reference: Any) -> None:
     with looked_at(first_token_only=True, pooler=False):
         found = backbone(**inputs_of(backbone)).last_hidden_state

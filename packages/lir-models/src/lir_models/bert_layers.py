@@ -111,7 +111,8 @@ def _linear(part: nn.Linear, values: Tensor) -> Tensor:
     weight, bias = part.weight, cast("Tensor | None", part.bias)
     if values.dtype != weight.dtype:
         values = values.to(weight.dtype)
-    if bias is not None and values.numel() <= _FEW_ROWS * weight.shape[1] and values.device.type == "cpu":
+    is_few = values.numel() <= _FEW_ROWS * weight.shape[1] and weight.numel() >= _MANY_WEIGHTS
+    if is_few and bias is not None and values.device.type == "cpu":
         # Of one query the rows are few, and those of the weights are many.
         product = torch.addmm(bias.unsqueeze(1), weight, values.flatten(end_dim=-2).t())
         return product.t().contiguous().unflatten(0, values.shape[:-1])
@@ -136,8 +137,8 @@ def _casts_nothing(encoder: Any, device_type: str) -> bool:
     return not torch.is_autocast_enabled(device_type) or torch.get_autocast_dtype(device_type) == dtype
 
 
-# Rows up to which `weight @ rows.T` takes less time than `rows @ weight.T` (MKL, AVX2).
-_FEW_ROWS = 10
+# Rows up to which `weight @ rows.T` takes less time than `rows @ weight.T` (MKL, AVX2), where the weights are many.
+_FEW_ROWS, _MANY_WEIGHTS = 10, 2**16
 # Queries, keys, values, output of the attention, and two of the feed-forward network.
 _NUM_LINEAR = 6
 _NUM_NORMS = 2
