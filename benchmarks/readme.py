@@ -37,14 +37,13 @@ _RUNTIMES = (
 TRIED = {
     "speed over Lightning IR": (
         "It pads the documents of a query to the longest, twice the tokens; the rest of the factor is of lir's batches, layers "
-        "and last layer. Its own modules' `score` is measured, without its trainer, its data loader or its 13 seconds of "
-        "importing. What is left of lir's time is mostly "
-        "products of matrices in float32, as fast as the processor's library makes them."
+        "and last layer. Its own modules' `score` is measured, without its trainer and its data loader. What is left of lir's "
+        "time is mostly products of matrices in float32, as fast as the processor's library makes them."
     ),
     "seconds of a query beyond import torch, transformers": (
         "The seconds are those in which transformers 5 imports what its models are made of (torch._dynamo, distributed "
-        "tensors, generation, quantizers), which `import transformers` puts off: loading the model by transformers alone takes "
-        "all but the difference in the next line. A model of our own for this case was not built: each kind of transformer "
+        "tensors, generation, quantizers), which `import transformers` puts off: transformers alone needs nearly all of them to "
+        "load the model. A model of our own for this case was not built: each kind of transformer "
         "would be there twice."
     ),
     "encoding a query: p95 over sentence-transformers' time": (
@@ -59,7 +58,7 @@ TRIED = {
     "encoding: time of ONNX Runtime over lir's, on the same batches": _RUNTIMES,
     "speed of lir over sentence-transformers": (
         "With gradient caching both run the same products; lir gives memory back to the system between the parts, which is "
-        "what its claims of memory rest on. Giving back less often was tried: it is done where the heap has grown."
+        "what its claims of memory rest on. Giving back only where the heap has grown was not tried yet."
     ),
     "steps per second of lir over sentence-transformers, dense": (
         "Measured before training batches were cut into parts without padding; see training steps below for what that brings."

@@ -55,7 +55,10 @@ def test_with_gradients_or_hooks_the_decoder_itself_runs() -> None:
         assert seen == [torch.Size([3, 5, 24])]
         hook.remove()
         first_step(part, encoded, MASK, 4)
-    assert len(seen) == 1
+        assert len(seen) == 1
+        part.block[1].register_forward_hook(lambda module, inputs, output: seen.append(torch.Size([0])))
+        first_step(part, encoded, MASK, 4)
+    assert len(seen) == 2
 
 
 def test_in_training_mode_the_decoder_drops_out() -> None:

@@ -188,9 +188,14 @@ def tokenized_windows(
 
     On a CPU this takes turns: tokenizing uses all cores, and so does a model.
     """
-    rest = iter(texts)
-    windows = map(tokenize, iter(lambda: list(islice(rest, size)), []))
-    yield from windows if device.type == "cpu" else _ahead(windows)
+    tokenized = map(tokenize, windows(texts, size))
+    yield from tokenized if device.type == "cpu" else _ahead(tokenized)
+
+
+def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Read so many items at a time, each when its turn comes."""
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, size)), [])
 
 
 def _ahead(items: Iterator[Item]) -> Iterator[Item]:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import torch
 
-from lir_models.batching import WINDOW_SIZE
+from lir_models.batching import WINDOW_SIZE, windows
 from lir_models.bi_encoder import BiEncoderModel
 from lir_models.cross_encoder import CrossEncoderModel
 from lir_models.embeddings import Encoded, concatenated
@@ -88,7 +88,7 @@ class ModelPool:
             raise WrongModelKindError(
                 f"{self._model.name or 'The model'} is a cross-encoder: it embeds nothing.", hint="score scores with it"
             )
-        return self._run(_encode, ((window, side) for window in _windows(texts, window_size)))
+        return self._run(_encode, ((window, side) for window in windows(texts, window_size)))
 
     def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
         """Score documents for a query, or for each of several queries its own documents; as the model does."""
@@ -153,11 +153,6 @@ def _checked(devices: Sequence[str] | None) -> list[str]:
         if parsed.type == "cuda" and (parsed.index or 0) >= num_gpus:
             raise ConfigError(f"There is no device {device!r}: this machine has {num_gpus} GPUs.")
     return [str(torch.device(device)) for device in devices]
-
-
-def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    rest = iter(items)
-    return iter(lambda: list(islice(rest, size)), [])
 
 
 def _gathered(pieces: Sequence[tuple[str, list[str]]], size: int) -> Iterator[list[tuple[str, list[str]]]]:

@@ -61,7 +61,7 @@ def _may_be_folded(decoder: Any) -> bool:
         and not decoder.training
         and not torch.compiler.is_compiling()
         and not decoder._forward_hooks  # noqa: SLF001
-        and all(is_untouched(part) for block in decoder.block for part in block.layer)
+        and all(map(is_untouched, decoder.block))
         and all(
             type(part) is nn.Linear
             for block in decoder.block
