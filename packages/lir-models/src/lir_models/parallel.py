@@ -129,8 +129,9 @@ class ModelPool:
                 yield running.popleft().result()
         except BrokenProcessPool as error:
             raise LirModelsError(
-                "A process of the pool has died, most likely for want of memory: nothing is returned.",
-                hint="fewer devices or processes need less memory",
+                "A process of the pool has died: for want of memory, or since the script makes the pool outside of "
+                '`if __name__ == "__main__":`, which each process reads anew.',
+                hint="fewer processes on a device need less memory",
             ) from error
         finally:
             for future in running:
