@@ -66,11 +66,23 @@ def test_the_embeddings_are_those_of_transformers(
 
 
 @torch.no_grad()
-def test_a_query_through_wide_layers_is_as_by_transformers(tiny_model: Callable[..., Path]) -> None:
-    folder = tiny_model("bert", hidden_size=256, intermediate_size=512, initializer_range=0.05)
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+def test_queries_of_any_length_through_wide_layers_are_as_by_transformers(
+    tiny_model: Callable[..., Path], activation: str
+) -> None:
+    folder = tiny_model("bert", hidden_size=256, intermediate_size=512, initializer_range=0.05, hidden_act=activation)
     backbone = BiEncoderModel.from_pretrained(folder, DprConfig(), device="cpu").backbone
     reference = transformers.AutoModel.from_pretrained(folder).eval()
-    for ids in (IDS[:1], IDS[:1].repeat(1, 2)):  # few rows, and more
+    for texts, length in (
+        (1, 1),
+        (1, 10),
+        (1, 11),
+        (1, 16),
+        (1, 63),
+        (2, 32),
+        (5, 13),
+    ):  # few rows, padded ones, and more
+        ids = IDS[:1].repeat(texts, 11)[:, :length]
         torch.testing.assert_close(
             backbone(ids).last_hidden_state, reference(ids).last_hidden_state, atol=1e-5, rtol=1e-5
         )
