@@ -4,7 +4,7 @@ import importlib
 import sys
 
 BENCHMARKS = {
-    "backends": "whether ONNX Runtime or OpenVINO would be faster than torch on the same batches",
+    "backends": "what runs the layers fastest: torch, ONNX Runtime in float32 and int8, OpenVINO",
     "dense": "search over dense embeddings: kinds of Faiss and torch-dense against Faiss and sentence-transformers themselves",
     "encoding": "encoding documents and queries: lir against sentence-transformers",
     "fine_tuning": "real fine-tuning of each family: before, after, BM25, and the same recipe by sentence-transformers",

@@ -124,22 +124,32 @@ def encode_documents(
 def encode_queries(
     encode: Callable[[str], object], encode_by_peer: Callable[[str], object], rounds: int
 ) -> tuple[list[tuple[str, ...]], list[Claim]]:
-    """Let both encode the queries one at a time, round by round, in both orders by turns."""
+    """Let both encode the queries one at a time."""
     contenders = {"lir": encode, "sentence-transformers": encode_by_peer}
     texts = queries()
     found = {name: np.stack([np.asarray(encode(text)) for text in texts]) for name, encode in contenders.items()}
     difference = float(np.abs(found["lir"] - found["sentence-transformers"]).max())
-    quantiles: dict[str, list[np.ndarray]] = {name: [] for name in contenders}
-    for number in range(4 * rounds):
-        for name in sorted(contenders, reverse=number % 2 == 0):
-            milliseconds = [1000 * timed(partial(contenders[name], text))()[1] for text in texts]
-            quantiles[name].append(np.percentile(milliseconds, [50, 95]))
+    times = latencies(contenders, texts, 4 * rounds)
     rows = [
         (name, f"{p50:.1f}", f"{p95:.1f}", f"{difference:.1e}")
-        for name, (p50, p95) in ((name, np.median(rounds, axis=0)) for name, rounds in quantiles.items())
+        for name, (p50, p95) in ((name, np.median(rounds, axis=0)) for name, rounds in times.items())
     ]
-    ratios = np.median(np.array(quantiles["lir"]) / np.array(quantiles["sentence-transformers"]), axis=0)
+    ratios = np.median(times["lir"] / times["sentence-transformers"], axis=0)
     return rows, [
         Claim(f"encoding a query: {name} over sentence-transformers' time", float(ratio), 0.8, False)
         for name, ratio in zip(("p50", "p95"), ratios, strict=True)
     ]
+
+
+def latencies(contenders: dict[str, Callable[[str], object]], texts: list[str], rounds: int) -> dict[str, np.ndarray]:
+    """Let each encode all texts one at a time, round by round, in both orders by turns.
+
+    Returns:
+        For each name and round the milliseconds of a text, p50 and p95.
+    """
+    quantiles: dict[str, list[np.ndarray]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name in sorted(contenders, reverse=number % 2 == 0):
+            milliseconds = [1000 * timed(partial(contenders[name], text))()[1] for text in texts]
+            quantiles[name].append(np.percentile(milliseconds, [50, 95]))
+    return {name: np.array(of_rounds) for name, of_rounds in quantiles.items()}

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     }
     docs = list(DocDataset(str(COLLECTION / "docs.jsonl.gz")))[: options.docs]
     texts = [doc.doc for doc in docs]
-    embeddings = {dtype: _unit_rows(model.encode_document(texts)) for dtype, model in models.items()}
+    embeddings = {dtype: unit_rows(model.encode_document(texts)) for dtype, model in models.items()}
     ids = [doc.doc_id for doc in docs]
     found = {dtype: ndcg(model, ids, embeddings[dtype]) for dtype, model in models.items()}
     least = float((embeddings["float32"] * embeddings["bfloat16"]).sum(axis=1).min())
@@ -94,6 +94,7 @@ def speed(model: object, rounds: int) -> float:
     return times["sentence-transformers"].over_by_clock(times["lir"])
 
 
-def _unit_rows(rows: object) -> np.ndarray:
+def unit_rows(rows: object) -> np.ndarray:
+    """Give each vector the length 1."""
     array = np.asarray(rows)
     return array / np.linalg.norm(array, axis=1, keepdims=True)

@@ -27,12 +27,6 @@ turns, round by round, and a ratio is the median of the rounds' ratios, so that 
 trainings run one after the other. A target that was missed stays in the table.
 """
 
-_RUNTIMES = (
-    "So it would win, by a tenth; not built yet, since its graph has none of lir's heads, adapters or last layers of one token. "
-    "In int8 it takes 0.64 of the time, and embeddings turn by up to 10 degrees. Products of int8 by torch's own operations take "
-    "half of the time of float32, and quantizing what goes in takes the rest."
-)
-
 #: What is known of claims that were missed, by their names.
 TRIED = {
     "speed over Lightning IR": (
@@ -46,16 +40,10 @@ TRIED = {
         "load the model. A model of our own for this case was not built: each kind of transformer "
         "would be there twice."
     ),
-    "encoding a query: p95 over sentence-transformers' time": (
-        "The longest queries have 12 tokens and more, of which `weight @ rows.T` is no faster than `rows @ weight.T`; rows "
-        "padded to 16 gained nothing either. oneDNN's packed weights would (a fifth of the linear layers' time), by an "
-        "operation that torch keeps to itself, and a second copy of the weights."
-    ),
     "indexing: peak memory over that of half of the documents": (
         "The build holds a part or two of 64 MB, and half of the documents are less than that: given the embeddings alone it "
         "holds 534, 615, 642 and 645 MB for 50,000, 100,000, 200,000 and 400,000 documents. Encoding holds the same throughout."
     ),
-    "encoding: time of ONNX Runtime over lir's, on the same batches": _RUNTIMES,
     "speed of lir over sentence-transformers": (
         "With gradient caching both run the same products; lir gives memory back to the system between the parts, which is "
         "what its claims of memory rest on. Giving back only where the heap has grown was not tried yet."

@@ -16,6 +16,7 @@ from torch import nn
 from lir_models.bert_layers import use_fast_layers
 from lir_models.checkpoints.files import DAMAGED, read_json
 from lir_models.errors import CheckpointError
+from lir_models.onnx_runtime import Backend, check_encoder, use_onnx_runtime
 from lir_models.precision import HALF, check_precision, use_half_precision
 from lir_models.tokenization import Tokenizer
 
@@ -49,11 +50,13 @@ class BackboneOptions:
 
     Args:
         dtype: In which the linear layers and attention compute.
+        backend: What runs the layers at inference.
         attn_implementation: As in transformers: ``eager``, ``sdpa``, ``flash_attention_2``, …; None for its choice.
         trust_remote_code: Whether Python code from the folder may run.
     """
 
     dtype: torch.dtype = torch.float32
+    backend: Backend = "torch"
     attn_implementation: str | None = None
     trust_remote_code: bool = False
 
@@ -94,8 +97,10 @@ def load_backbone(
         if num_labels is not None:
             config.num_labels = num_labels
         check_precision(config.model_type, options.dtype)
+        if options.backend == "onnx":
+            check_encoder(config)
         # Numbers stored in half precision need not be float32 on their way to it.
-        dtype = "auto" if options.dtype in HALF else options.dtype
+        dtype = "auto" if options.dtype in HALF else torch.float32 if options.dtype == torch.int8 else options.dtype
         keywords: dict[str, Any] = {"dtype": dtype, "trust_remote_code": options.trust_remote_code}
         if options.attn_implementation is not None:
             keywords["attn_implementation"] = options.attn_implementation
@@ -109,6 +114,8 @@ def load_backbone(
     use_fast_layers(model)
     if options.dtype in HALF:
         use_half_precision(model, options.dtype)
+    if options.backend == "onnx":
+        use_onnx_runtime(model, int8=options.dtype == torch.int8)
     return model.eval()
 
 
@@ -220,9 +227,9 @@ def _readable(folder: Path) -> Generator[None]:
         raise CheckpointError(f"'{folder}' cannot be loaded: {reason}") from error
 
 
-def default_device() -> torch.device:
-    """Return the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def default_device(backend: Backend = "torch") -> torch.device:
+    """Return the GPU if there is one and the backend runs there, else the CPU."""
+    return torch.device("cuda" if backend == "torch" and torch.cuda.is_available() else "cpu")
 
 
 def fingerprint(model: nn.Module, config: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard
+from lir_models.onnx_runtime import Backend, check_backend
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
@@ -103,6 +104,7 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         query_name_or_path: str | Path | None = None,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        backend: Backend = "torch",
         attn_implementation: str | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
@@ -122,7 +124,10 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
                 documents'. With ``shared_encoder=False`` in ``config`` and no name, it starts as a copy.
             device: Where it runs; a GPU if there is one.
             dtype: In which the backbone's linear layers and attention compute: ``float32`` (default), ``bfloat16`` or
-                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is.
+                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is. With
+                ``backend="onnx"`` it may be ``int8``, of linear layers alone.
+            backend: What runs the backbone's layers: ``torch``, or ``onnx`` for ONNX Runtime, which runs those of
+                encoders on the CPU wherever nothing is trained (extra ``onnx``).
             attn_implementation: As in transformers; None for its choice.
             revision: A branch, a tag or a commit of the hub; None for the main branch.
             token: An access token of the hub; None for the one that is logged in.
@@ -135,11 +140,16 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             ModelNotFoundError: If there is no such model.
             CheckpointError: If its files cannot be read, or lack weights.
             WrongModelKindError: If it is a cross-encoder.
-            ConfigError: If the rule does not suit the model.
+            ConfigError: If the rule, the type or the backend does not suit the model.
+            MissingExtraError: If the backend's packages are not installed.
         """
         options = BackboneOptions(
-            dtype=as_dtype(dtype), attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+            dtype=as_dtype(dtype),
+            backend=backend,
+            attn_implementation=attn_implementation,
+            trust_remote_code=trust_remote_code,
         )
+        check_backend(backend, options.dtype, device)
         hub = HubOptions(revision=revision, token=token, cache_dir=cache_dir, local_files_only=local_files_only)
         checkpoint = _bi_encoder_checkpoint(name_or_path, hub)
         found = checkpoint.config if isinstance(checkpoint.config, BiEncoderConfig) else None
@@ -185,7 +195,7 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
                 "doc" if query is not checkpoint or (rule.uses_backbone("query") and not query_folder) else "query"
             )
             load_head(model.query_encoder.head, query, side, is_own=is_own)
-        return model.to(device or default_device()).eval()
+        return model.to(device or default_device(backend)).eval()
 
     def encoder_of(self, side: Side) -> Encoder | StaticEncoder:
         """Return what embeds a side's texts."""

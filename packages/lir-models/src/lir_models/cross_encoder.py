@@ -43,6 +43,7 @@ from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard, write_model_card
+from lir_models.onnx_runtime import Backend, check_backend
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
@@ -107,6 +108,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         *,
         device: str | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        backend: Backend = "torch",
         attn_implementation: str | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
@@ -122,7 +124,10 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             config: The rule to use instead of the checkpoint's own.
             device: Where it runs; a GPU if there is one.
             dtype: In which the backbone's linear layers and attention compute: ``float32`` (default), ``bfloat16`` or
-                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is.
+                ``float16``; embeddings, norms, sums of residuals and heads are float32 whatever it is. With
+                ``backend="onnx"`` it may be ``int8``, of linear layers alone.
+            backend: What runs the backbone's layers: ``torch``, or ``onnx`` for ONNX Runtime, which runs those of
+                encoders on the CPU wherever nothing is trained (extra ``onnx``).
             attn_implementation: As in transformers; None for its choice.
             revision: A branch, a tag or a commit of the hub; None for the main branch.
             token: An access token of the hub; None for the one that is logged in.
@@ -134,10 +139,16 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             ModelNotFoundError: If there is no such model.
             CheckpointError: If its files cannot be read, or lack weights.
             WrongModelKindError: If it is a bi-encoder.
+            ConfigError: If the rule, the type or the backend does not suit the model.
+            MissingExtraError: If the backend's packages are not installed.
         """
         options = BackboneOptions(
-            dtype=as_dtype(dtype), attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+            dtype=as_dtype(dtype),
+            backend=backend,
+            attn_implementation=attn_implementation,
+            trust_remote_code=trust_remote_code,
         )
+        check_backend(backend, options.dtype, device)
         hub = HubOptions(revision=revision, token=token, cache_dir=cache_dir, local_files_only=local_files_only)
         checkpoint = open_checkpoint(name_or_path, hub)
         if checkpoint.kind == "bi-encoder" and config is None:
@@ -148,6 +159,10 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         checkpoint = with_weights(name_or_path, checkpoint, hub)
         found = checkpoint.config if isinstance(checkpoint.config, CrossEncoderConfig) else None
         rule = config or found or MonoConfig()
+        if backend == "onnx" and isinstance(rule, SetEncoderConfig):
+            raise ConfigError(
+                "backend='onnx' has no attention across documents, which a set-encoder needs; 'torch' has."
+            )
         settings = checkpoint.settings(checkpoint.folder)
         architecture = _architecture(rule, checkpoint, settings)
         if architecture == "seq2seq-lm" and config is None and found is None:
@@ -179,7 +194,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             load_head(model.head, checkpoint, "doc", is_own=config is None and found is not None)
         if checkpoint.adapter is not None:
             model.adapter = Adapter.load(backbone, checkpoint.adapter, heads=head_names(backbone))
-        return model.to(device or default_device()).eval()
+        return model.to(device or default_device(backend)).eval()
 
     def new_adapter(self, config: Any, source: Source) -> Adapter:
         """Make an adapter; the head is trained with it."""

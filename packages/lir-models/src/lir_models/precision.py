@@ -20,15 +20,15 @@ def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     """Return the type that a name means; None is float32.
 
     Raises:
-        ConfigError: If there is no such type of floating-point numbers.
+        ConfigError: If there is no such type.
     """
     if isinstance(dtype, torch.dtype):
         return dtype
     names = {"float32": torch.float32, "fp32": torch.float32, "float16": torch.float16, "fp16": torch.float16}
-    names |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
+    names |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16, "int8": torch.int8}
     if dtype is not None and dtype not in names:
         raise ConfigError(
-            f"There is no dtype '{dtype}'; it is float32, float16 or bfloat16.{did_you_mean(dtype, names)}"
+            f"There is no dtype '{dtype}'; it is float32, float16, bfloat16 or int8.{did_you_mean(dtype, names)}"
         )
     return names[dtype or "float32"]
 
