@@ -20,7 +20,7 @@ from lir_models.errors import ConfigError, MissingExtraError, did_you_mean
 
 logger = logging.getLogger(__name__)
 
-# Any that are as long as another and of two texts: what is written is of texts of any number and length.
+# What is written from it is of texts of any number and length.
 _EXAMPLE = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
 
 
@@ -60,7 +60,8 @@ def check_encoder(config: Any) -> None:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    if getattr(config, "is_decoder", False) or config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    has_decoder = getattr(config, "is_decoder", False) or config.is_encoder_decoder
+    if has_decoder or config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise ConfigError(
             f"backend='onnx' runs encoders such as BERT, RoBERTa or ModernBERT; the model is of the kind '{config.model_type}'."
         )
@@ -69,7 +70,7 @@ def check_encoder(config: Any) -> None:
 def use_onnx_runtime(backbone: Any, *, int8: bool) -> None:
     """Have ONNX Runtime run a backbone's layers wherever nothing is trained; a head of its own stays torch's.
 
-    The layers are handed over at the first batch, and again after their weights have changed.
+    The layers are handed over at the first batch, and again after their weights have changed; hooks on them are not called.
 
     Args:
         backbone: An encoder, with or without a head of its own.
@@ -123,13 +124,18 @@ class _Forward:
         )
 
     def _session(self, names: tuple[str, ...]) -> Any:
-        versions = [(part.data_ptr(), part._version) for part in self.trunk.parameters()]  # noqa: SLF001
+        versions = [(part.data_ptr(), _version(part)) for part in self.trunk.parameters()]
         if versions != self._versions:
             self._sessions.clear()
             self._versions = versions
         if names not in self._sessions:
             self._sessions[names] = _handed_over(self.trunk, names, int8=self.int8)
         return self._sessions[names]
+
+
+def _version(part: Tensor) -> int:
+    """Return how often a tensor was changed in place; one made in inference mode does not say."""
+    return 0 if part.is_inference() else part._version  # noqa: SLF001
 
 
 class _HiddenStates(nn.Module):
