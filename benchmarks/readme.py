@@ -41,9 +41,8 @@ TRIED = {
         "would be there twice."
     ),
     "encoding documents: speed over sentence-transformers at its defaults": (
-        "Other runs on machines of this kind found 1.68, 1.45 and 1.41: how much a default batch of 32 loses hangs on what the "
-        'machine\'s caches are shared with. By its best batch size, which loses less, all runs agree. `backend="onnx"` is ahead of '
-        "this by another sixth."
+        "Other runs on machines of this kind found 1.68, 1.45 and 1.41; over its best batch size all found 1.21 to 1.25. "
+        '`backend="onnx"` is ahead of this by another sixth.'
     ),
     "encoding a query by lir: p95 over sentence-transformers' time": (
         "Other runs found 0.73 and 0.76. Products of few rows are where torch loses to ONNX Runtime, which takes half of the time: "
