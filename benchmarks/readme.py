@@ -41,7 +41,7 @@ TRIED = {
         "would be there twice."
     ),
     "encoding documents: speed over sentence-transformers at its defaults": (
-        "Other runs on machines of this kind found 1.68, 1.45 and 1.41; over its best batch size all found 1.21 to 1.25. "
+        "Other runs on machines of this kind found 1.68, 1.45, 1.41 and 1.30; over its best batch size all found 1.21 to 1.26. "
         '`backend="onnx"` is ahead of this by another sixth.'
     ),
     "encoding a query by lir: p95 over sentence-transformers' time": (
