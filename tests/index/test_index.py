@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from lir_index.errors import (
     UnknownKindError,
 )
 from lir_index.manifest import Manifest
+from lir_index.metadata import Metadata
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_the_manifest_is_readable(index):
     told = json.loads((index.path / "index.json").read_text())
     assert {name: told[name] for name in ("format", "format_version", "kind", "parameters", "dtype")} == {
         "format": "lir-index",
-        "format_version": 2,
+        "format_version": 3,
         "kind": "faiss-flat",
         "parameters": {"similarity": None, "truncate_dim": None},
         "dtype": "float32",
@@ -38,7 +40,31 @@ def test_the_manifest_is_readable(index):
 
 
 def test_metadata_says_where_the_embeddings_come_from(index):
-    assert index.metadata == {"model": "m", "fingerprint": "f", "documents": "vaswani"}
+    assert index.metadata == {"model": "m", "fingerprint": "f", "documents": "vaswani", "rule": None}
+
+
+def test_the_rule_of_the_encoder_is_kept_as_it_was_given(make_index):
+    rule = {"family": "splade", "lengths": (32, 512), "head": {"scale": 0.5, "bias": None}}
+    index = make_index(["a", "b"], np.eye(2), FaissFlatIndexConfig(), rule=rule)
+    assert Index.open(index.path).metadata["rule"] == rule | {"lengths": [32, 512]}
+
+
+@pytest.mark.parametrize("rule", ["splade", [1], {"a": object()}, {"a": float("nan")}])
+def test_a_rule_that_is_no_json_object_is_refused(rule):
+    with pytest.raises(ArgumentError, match="The rule of an encoder is a JSON object"):
+        Metadata(rule=rule)
+
+
+def test_an_index_of_version_2_is_opened_and_becomes_version_3_when_it_changes(index):
+    path = index.path / "index.json"
+    values = json.loads(path.read_text()) | {"format_version": 2}
+    del values["format"], values["rule"], values["checksum"]
+    checksum = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({"format": "lir-index", **values, "checksum": checksum}))
+    old = Index.open(index.path)
+    assert (old.info()["format_version"], old.metadata["rule"]) == (2, None)
+    old.delete(["a"])
+    assert (Index.open(index.path).info()["format_version"], list(old.doc_ids)) == (3, ["b"])
 
 
 def test_repr_says_what_it_is(index):
@@ -74,10 +100,8 @@ def test_a_description_that_was_edited_is_refused(index):
 
 
 def test_a_newer_format_is_refused_and_its_writer_named(index):
-    edit(index, format_version=3, created_by="lir-index 9.0")
-    with pytest.raises(
-        IndexVersionError, match="has the format version 3, and this lir-index reads version 2"
-    ) as caught:
+    edit(index, format_version=4, created_by="lir-index 9.0")
+    with pytest.raises(IndexVersionError, match="has the format version 4, and this lir-index reads 2 and 3") as caught:
         Index.open(index.path)
     assert "lir-index 9.0" in caught.value.hint
 

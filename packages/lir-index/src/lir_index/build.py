@@ -84,6 +84,7 @@ def build(
             model=origin.model,
             fingerprint=origin.fingerprint,
             documents=origin.documents,
+            rule=origin.rule,
             segments=(segment,),
         )
         commit(folder, manifest)

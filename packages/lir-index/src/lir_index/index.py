@@ -17,8 +17,8 @@ from lir_index.embeddings import Batch, Form, as_batch, described, first_not_fin
 from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, EmbeddingsError, OtherModelError
 from lir_index.integrity import check_files
 from lir_index.kinds import segment_class
-from lir_index.manifest import Manifest
-from lir_index.metadata import Metadata
+from lir_index.manifest import FORMAT_VERSION, Manifest
+from lir_index.metadata import Metadata, Origin
 from lir_index.parts import Parts
 from lir_index.storage import map_array
 from lir_index.store import changing, commit, write_deleted, write_segment
@@ -264,7 +264,7 @@ class Index:
             self._commit(segments=(entry,), deleted=None)
 
     def _commit(self, **changes: Any) -> None:
-        manifest = dataclasses.replace(self.manifest, **changes)
+        manifest = dataclasses.replace(self.manifest, format_version=FORMAT_VERSION, **changes)
         commit(self.path, manifest)
         self._load(manifest)
 
@@ -364,10 +364,15 @@ class Index:
         return self.manifest.similarity
 
     @property
-    def metadata(self) -> dict[str, str | None]:
-        """Where the embeddings come from: ``model``, ``fingerprint`` and ``documents``; None where unknown."""
+    def metadata(self) -> Origin:
+        """Where the embeddings come from: ``model``, ``fingerprint``, ``documents`` and ``rule``; None where unknown."""
         told = self.manifest
-        return {"model": told.model, "fingerprint": told.fingerprint, "documents": told.documents}
+        return {
+            "model": told.model,
+            "fingerprint": told.fingerprint,
+            "documents": told.documents,
+            "rule": told.rule,
+        }
 
     def _check_queries(self, embeddings: object) -> Batch:
         if isinstance(embeddings, str):

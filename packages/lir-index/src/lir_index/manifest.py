@@ -17,7 +17,8 @@ from lir_index.storage import replacing
 
 NAME = "index.json"
 FORMAT = "lir-index"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_READABLE = (2, FORMAT_VERSION)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Manifest:
         model: Name of the model that made the embeddings; None if unknown.
         fingerprint: Fingerprint of that model; None if unknown.
         documents: Where the texts are found; None if unknown.
+        rule: How the model makes embeddings of texts: its whole config, uninterpreted; None if unknown.
         segments: The files.
         deleted: Which documents are in a segment and cannot be found; None where there are none.
         created_by: Package and version that wrote the index.
@@ -91,6 +93,7 @@ class Manifest:
     model: str | None
     fingerprint: str | None
     documents: str | None
+    rule: dict[str, Any] | None
     segments: tuple[SegmentEntry, ...]
     deleted: Deleted | None = None
     created_by: str = dataclasses.field(default_factory=lambda: f"lir-index {version('lir-index')}")
@@ -145,14 +148,17 @@ class Manifest:
     def _checked(cls, path: Path, values: dict[str, Any]) -> "Manifest":
         del values["format"]
         seen = values.get("format_version")
-        if seen != FORMAT_VERSION:
+        if seen not in _READABLE:
             raise IndexVersionError(
-                f"'{path}' has the format version {seen!r}, and this lir-index reads version {FORMAT_VERSION}.",
+                f"'{path}' has the format version {seen!r}, and this lir-index reads {' and '.join(map(str, _READABLE))}.",
                 hint=f"It was written by {values.get('created_by')!r}: install that version, or build the index again.",
             )
         checksum = values.pop("checksum", None)
+        is_as_written = checksum == _checksum(values)
+        if seen == 2:
+            values["rule"] = None
         names = {field.name for field in dataclasses.fields(cls)}
-        if checksum != _checksum(values) or set(values) != names:
+        if not is_as_written or set(values) != names:
             raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")
         values["segments"] = tuple(SegmentEntry(**entry) for entry in values["segments"])
         values["deleted"] = values["deleted"] and Deleted(**values["deleted"])

@@ -275,8 +275,9 @@ class _Run:
     def check_same(self, other: "_Run", folder: Path) -> None:
         mine, theirs = self.metadata.as_dict(), other.metadata.as_dict()
         if mine["fingerprint"] is not None and mine["fingerprint"] == theirs["fingerprint"]:
-            # The same model may go by two names, for instance a relative and an absolute path.
-            theirs["model"] = mine["model"]
+            # The same model may go by two names, for instance a relative and an absolute path. Its fingerprint covers
+            # its rule, which another version of lir may write in other words.
+            theirs |= {"model": mine["model"], "rule": mine["rule"]}
         mine["world_size"], theirs["world_size"] = self.world_size, other.world_size
         for name, value in mine.items():
             if theirs[name] != value:
@@ -295,6 +296,7 @@ _words = {
     "form": "the form",
     "query_aggregation": "the aggregation of query vectors",
     "doc_aggregation": "the aggregation of document vectors",
+    "rule": "the rule",
     "world_size": "the number of processes",
 }
 
