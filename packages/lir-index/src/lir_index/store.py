@@ -4,11 +4,9 @@ So a reader finds the old index or the new one, whenever the process that change
 index at a time.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +15,13 @@ from lir_index.config import IndexConfig
 from lir_index.doc_ids import write_doc_ids
 from lir_index.documents import Documents
 from lir_index.errors import (
-    BusyIndexError,
     ForeignIndexError,
     IndexExistsError,
     LirIndexError,
     NoIndexError,
 )
 from lir_index.integrity import VERIFIED, describe, note_sound
+from lir_index.locks import FolderLock
 from lir_index.manifest import NAME, Deleted, Manifest, SegmentEntry
 from lir_index.segment import Segment, Space
 from lir_index.storage import flush_to_disk, naming
@@ -37,35 +35,21 @@ _OURS = (_SEGMENT, _DELETED, f"{NAME}.", VERIFIED)
 
 
 @contextmanager
-def changing(folder: Path) -> Generator[None]:
+def changing(folder: Path, held: FolderLock | None = None) -> Generator[None]:
     """Keep other processes from changing the index, and remove what no ``index.json`` names, before and after.
 
     Args:
         folder: Folder of the index; made where it is missing.
+        held: The lock of the folder, where the caller has it already; it stays locked then.
 
     Raises:
         BusyIndexError: If another process is changing the index.
         StorageError: If the operating system refuses to write.
     """
-    with naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyIndexError(
-                f"Another process is changing the index in '{folder}'.", hint="Wait until it has come to its end."
-            ) from None
-        except OSError:
-            # Some network file systems have no locks.
-            pass
-        with naming(folder):
-            _remove_leftovers(folder)
-            yield
-            _remove_leftovers(folder)
-    finally:
-        os.close(descriptor)
+    with FolderLock(folder) if held is None else nullcontext(), naming(folder):
+        _remove_leftovers(folder)
+        yield
+        _remove_leftovers(folder)
 
 
 def check_target(folder: Path, *, overwrite: bool) -> None:
