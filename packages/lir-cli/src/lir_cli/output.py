@@ -5,9 +5,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+
+from lir_cli.errors import SettingsError
 
 # Two or three lines of a terminal: enough to tell whether a hit is worth reading.
 _LONGEST_CELL = 280
@@ -35,6 +38,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def say(text: str) -> None:
     """Tell the person something that is no data."""
     click.echo(text, err=True)
+
+
+def check_new(output: str, *, overwrite: bool) -> None:
+    """Refuse, before any work, a file that exists, or that could not be written after it.
+
+    Raises:
+        SettingsError: If it exists, and is not to be replaced.
+        UnwritableOutputError: If it cannot be written.
+    """
+    from lir_data.writing import check_output
+
+    if Path(output).exists() and not overwrite:
+        raise SettingsError(f"'{output}' exists already.", hint="--overwrite replaces it")
+    check_output(output, overwrite=overwrite)
 
 
 class Progress:

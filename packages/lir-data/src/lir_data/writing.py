@@ -1,6 +1,7 @@
 """Files that are written whole or not at all: lines of text, and parquet."""
 
 import os
+import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -63,15 +64,74 @@ def write_parquet(path: Path, kinds: Mapping[str, str], rows: Iterable[Sequence[
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-@contextmanager
-def _written_whole(path: Path, *, overwrite: bool) -> Generator[IO[bytes], None, None]:
-    """Give a temporary file that takes the name when all is written, and goes when anything fails."""
+def check_output(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, a file that could not be written after it.
+
+    Args:
+        path: The file; folders on the way to it may be missing.
+        overwrite: Whether an existing file is to be replaced.
+
+    Raises:
+        OutputExistsError: If the file exists and is not to be overwritten.
+        UnwritableOutputError: If it is no file, or the system would refuse.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise UnwritableOutputError(f"'{path}' is a folder; the output is a file.")
+        _refuse_existing(path, overwrite=overwrite)
+        if path.exists() and not path.is_file():
+            # It would be replaced by a file: /dev/null, for everyone on the machine.
+            raise UnwritableOutputError(f"'{path}' is no regular file, and is not replaced by one.")
+        _temporary(path).exists()  # a name that is too long
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    check_place(path)
+
+
+def check_place(path: str | Path) -> None:
+    """Refuse, before any work, a file or folder that the system would not let anyone make or replace.
+
+    Args:
+        path: What is to be made; folders on the way to it may be missing. Nothing is made yet.
+
+    Raises:
+        UnwritableOutputError: If the system refuses.
+    """
+    path = Path(path)
+    folder = path.absolute().parent
+    try:
+        while not folder.is_dir() and not folder.is_symlink() and not folder.exists():
+            folder = folder.parent
+        # The one sure question: what may be written is not known from permissions alone. On Linux it has no name, so that
+        # nothing is left of it whatever happens.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableOutputError:
+    return UnwritableOutputError(f"'{path}' cannot be written: {error.strerror or error}.")
+
+
+def _refuse_existing(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise OutputExistsError(
             f"'{path}' exists already, and is not overwritten unless asked for.",
             hint="choose another name, or overwrite",
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def _written_whole(path: Path, *, overwrite: bool) -> Generator[IO[bytes], None, None]:
+    """Give a temporary file that takes the name when all is written, and goes when anything fails."""
+    _refuse_existing(path, overwrite=overwrite)
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -83,4 +143,4 @@ def _written_whole(path: Path, *, overwrite: bool) -> Generator[IO[bytes], None,
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UnwritableOutputError(f"'{path}' cannot be written: {error.strerror or error}.") from error
+        raise _unwritable(path, error) from error

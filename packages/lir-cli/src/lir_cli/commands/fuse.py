@@ -1,6 +1,5 @@
 """``lir fuse``."""
 
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -52,7 +51,7 @@ def command(
       lir fuse bm25.trec dense.trec --output fused.trec --method weighted --weights 1,2
     """
     from lir_cli.errors import SettingsError
-    from lir_cli.output import say
+    from lir_cli.output import check_new, say
 
     if len(runs) == 1:
         raise SettingsError(f"There is one run, '{runs[0]}'; two at least are needed to fuse them.")
@@ -61,8 +60,7 @@ def command(
     if rrf_k is not None and method == "weighted":
         raise SettingsError("--rrf-k is of --method rrf; a weighted sum has none.")
     numbers = None if weights is None else _numbers(weights)
-    if Path(output).exists() and not overwrite:
-        raise SettingsError(f"'{output}' exists already.", hint="--overwrite replaces it")
+    check_new(output, overwrite=overwrite)
 
     from lir_data import reciprocal_rank_fusion, weighted_fusion, write_run
 

@@ -82,9 +82,8 @@ def command(
       lir mine --index idx --queries vaswani --docs vaswani --qrels vaswani --output mined.jsonl \\
           --teacher cross-encoder/ms-marco-MiniLM-L6-v2 --relative-margin 0.05
     """
-    from lir_cli.commands.score import check_new
     from lir_cli.errors import SettingsError
-    from lir_cli.output import quiet_libraries, say
+    from lir_cli.output import check_new, quiet_libraries, say
     from lir_data import mine_negatives, read_qrels, read_run, write_tuples
     from lir_data.mining import check_mining
 

@@ -1,7 +1,6 @@
 """``lir score``."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -67,7 +66,7 @@ def _teach(
     model: str, tuples: str, queries: str | None, docs: str | None, output: str | None, *, overwrite: bool
 ) -> None:
     from lir_cli.errors import SettingsError
-    from lir_cli.output import quiet_libraries, say
+    from lir_cli.output import check_new, quiet_libraries, say
     from lir_cli.teacher import teach
     from lir_data import TrainingTuple, TupleDataset, write_tuples
     from lir_data.sources.names import is_file_name
@@ -86,15 +85,3 @@ def _teach(
     )
     write_tuples(output, taught, by_id=docs is not None or not is_file_name(tuples), overwrite=overwrite)
     say(f"The tuples are in {output}")
-
-
-def check_new(output: str, *, overwrite: bool) -> None:
-    """Refuse a file that exists, before any work.
-
-    Raises:
-        SettingsError: If it does, and is not to be replaced.
-    """
-    from lir_cli.errors import SettingsError
-
-    if Path(output).exists() and not overwrite:
-        raise SettingsError(f"'{output}' exists already.", hint="--overwrite replaces it")

@@ -47,6 +47,10 @@ def command(
     settings = {"seed_everything": 0, **settings}
     if output is not None and Path(output).exists() and not overwrite:
         raise SettingsError(f"'{output}' exists already.", hint="--overwrite replaces it")
+    if output is not None:
+        from lir_data.writing import check_place
+
+        check_place(output)
 
     from lir_cli.training import train
 
