@@ -12,6 +12,7 @@ from lir_index import Index
 from lir_index.embeddings import described
 from lir_index.errors import ArgumentError, DamagedIndexError, EmbeddingsError
 from lir_index.kinds import KINDS
+from lir_index.ownership import check_ours
 
 from .cases import CASES, texts
 
@@ -259,6 +260,9 @@ class TestOnDisk:
     def test_verifies(self, small):
         small.index.verify()
         assert small.index.info()["bytes"] == sum(path.stat().st_size for path in files(small))
+
+    def test_its_files_are_known_as_lirs(self, small):
+        check_ours(small.path)
 
     def test_info_says_what_it_is(self, small, case):
         info = small.index.info()

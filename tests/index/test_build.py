@@ -181,7 +181,8 @@ def test_the_old_index_stays_until_the_new_one_is_complete(tmp_path, write_parts
 
 def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path, write_parts):
     (tmp_path / "idx" / "segment-1").mkdir(parents=True)
-    (tmp_path / "idx" / "segment-1" / "vectors.npy").write_text("half")
+    for name in ("doc_ids.bin", "vectors.npy"):
+        (tmp_path / "idx" / "segment-1" / name).write_text("half")
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     assert [path.name for path in (tmp_path / "idx").glob("segment-*")] == ["segment-1"]
     Index.open(tmp_path / "idx").verify()

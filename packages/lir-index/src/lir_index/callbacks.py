@@ -9,7 +9,6 @@ of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (wher
 # ruff: noqa: ARG002 - Lightning hands over more than is needed here.
 
 import itertools
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +24,8 @@ from lir_index.errors import EmbeddingsError, LirIndexError, RunFileError
 from lir_index.index import Index
 from lir_index.kinds import default_config
 from lir_index.metadata import Metadata
-from lir_index.store import PARTS, check_target
+from lir_index.ownership import PARTS, remove_parts
+from lir_index.store import check_target
 from lir_index.trec import check_run_path, write_run
 
 Run = dict[str, dict[str, float]]
@@ -101,7 +101,7 @@ class IndexCallback(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the parts of this process."""
         if trainer.is_global_zero and parts.is_kept(self.parts_dir):
-            shutil.rmtree(self.parts_dir)
+            remove_parts(self.parts_dir)
         trainer.strategy.barrier("parts of an earlier index are gone")
         self._writer = parts.PartWriter(
             self.parts_dir, trainer.global_rank, trainer.world_size, metadata=self._metadata
@@ -133,7 +133,7 @@ class IndexCallback(Callback):
             if self.keep_parts:
                 parts.mark_kept(self.parts_dir)
             else:
-                shutil.rmtree(self.parts_dir)
+                remove_parts(self.parts_dir)
         trainer.strategy.barrier("the index is complete")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

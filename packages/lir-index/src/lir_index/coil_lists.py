@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from lir_index.errors import DamagedIndexError
+from lir_index.ownership import remove_file
 from lir_index.packed import LENGTHS, VECTORS, open_vectors
 from lir_index.ragged import ranges
 from lir_index.similarity import Vectors
@@ -55,7 +56,7 @@ class Lists:
             lists = ListsWriter(file)
             yield lists
         lists.finish(folder, map_array(unordered))
-        unordered.unlink()
+        remove_file(unordered)
 
     def add_matches(
         self, scores: Float32[np.ndarray, " docs"], token_ids: Int64[np.ndarray, " q"], vectors: Vectors

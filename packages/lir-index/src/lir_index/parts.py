@@ -23,6 +23,7 @@ from lir_index.documents import check_documents, check_fit
 from lir_index.embeddings import Batch, Form, concatenate, described
 from lir_index.errors import EmbeddingsError, PartsError, StorageError
 from lir_index.metadata import Metadata
+from lir_index.ownership import remove_file
 from lir_index.storage import naming, replacing
 
 _FORMAT = "lir-parts"
@@ -74,7 +75,7 @@ class PartWriter:
         parts = _list_parts(self._folder, rank)
         # Of an interrupted run; what other ranks have begun is theirs.
         for leftover in self._folder.glob("*.tmp" if world_size == 1 else f"rank-{rank:05}*.tmp"):
-            leftover.unlink()
+            remove_file(leftover)
         self._num_parts = len(parts)
         self._num_docs = sum(part.num_docs for part in parts)
         self._form: Form | None = parts[0].form if parts else None
@@ -116,7 +117,7 @@ class PartWriter:
         """Write what has been appended as a part of its own, so that it is not lost."""
         if not self._doc_ids:
             return
-        _done_path(self._folder, self._rank).unlink(missing_ok=True)
+        remove_file(_done_path(self._folder, self._rank))
         _write_part(self._folder / _part_name(self._rank, self._num_parts), self._doc_ids, concatenate(self._batches))
         self._num_parts += 1
         self._num_docs += len(self._doc_ids)

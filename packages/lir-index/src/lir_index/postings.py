@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from lir_index.errors import DamagedIndexError
+from lir_index.ownership import remove_file
 from lir_index.ragged import cut
 from lir_index.storage import ArrayWriter, map_array
 
@@ -102,7 +103,7 @@ class RowsWriter:
 def remove_rows(folder: Path, name: str) -> None:
     """Remove the files of rows that were written on the way to others."""
     for part in _PARTS:
-        (folder / f"{name}.{part}.npy").unlink()
+        remove_file(folder / f"{name}.{part}.npy")
 
 
 def write_transposed(folder: Path, name: str, rows: Rows, num_columns: int) -> None:

@@ -4,7 +4,7 @@ So a reader finds the old index or the new one, whenever the process that change
 index at a time.
 """
 
-import shutil
+import os
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -23,15 +23,10 @@ from lir_index.errors import (
 from lir_index.integrity import VERIFIED, describe, note_sound
 from lir_index.locks import FolderLock
 from lir_index.manifest import NAME, Deleted, Manifest, SegmentEntry
+from lir_index.ownership import check_ours, remove_file, remove_leftovers, remove_segment
 from lir_index.segment import Segment, Space
 from lir_index.storage import flush_to_disk, naming
 from lir_index.top_k import Positions
-
-PARTS = "parts"
-"""The folder, inside that of the index, where callbacks keep the parts."""
-
-_SEGMENT, _DELETED = "segment-", "deleted-"
-_OURS = (_SEGMENT, _DELETED, f"{NAME}.", VERIFIED)
 
 
 @contextmanager
@@ -44,9 +39,11 @@ def changing(folder: Path, held: FolderLock | None = None) -> Generator[None]:
 
     Raises:
         BusyIndexError: If another process is changing the index.
+        ForeignIndexError: If the folder holds something that lir did not put there; nothing is removed then.
         StorageError: If the operating system refuses to write.
     """
     with FolderLock(folder) if held is None else nullcontext(), naming(folder):
+        check_ours(folder, is_index=(folder / NAME).exists())
         _remove_leftovers(folder)
         yield
         _remove_leftovers(folder)
@@ -61,16 +58,11 @@ def check_target(folder: Path, *, overwrite: bool) -> None:
 
     Raises:
         IndexExistsError: If there is an index, and ``overwrite`` is not set.
-        ForeignIndexError: If the folder holds anything that is not of an index.
+        ForeignIndexError: If the folder holds something that lir did not put there.
     """
     if folder.exists() and not folder.is_dir():
         raise ForeignIndexError(f"'{folder}' is a file, and an index is a folder.")
-    foreign = [path.name for path in _entries(folder) if not _is_ours(path)]
-    if foreign:
-        raise ForeignIndexError(
-            f"'{folder}' holds something else than an index, for instance '{foreign[0]}'.",
-            hint="Give the index a folder of its own.",
-        )
+    check_ours(folder)
     if not (folder / NAME).exists():
         return
     try:
@@ -108,7 +100,7 @@ def write_segment(
         DocumentIdError: If two documents have the same id.
         StorageError: If the operating system refuses to write.
     """
-    data = _new_path(folder, _SEGMENT)
+    data = _new_path(folder, "segment-")
     data.mkdir()
     try:
         write_doc_ids(data, documents.doc_ids())
@@ -118,7 +110,8 @@ def write_segment(
         for path in (*paths, data):
             flush_to_disk(path)
     except BaseException:
-        shutil.rmtree(data, ignore_errors=True)
+        with suppress(LirIndexError):
+            remove_segment(data)
         raise
     return SegmentEntry(data.name, documents.num_docs, files, dict(details))
 
@@ -133,28 +126,20 @@ def write_deleted(folder: Path, positions: Positions) -> Deleted | None:
     """Write which documents are deleted; where that fails, nothing of it is left."""
     if len(positions) == 0:
         return None
-    path = _new_path(folder, _DELETED, ".npy")
+    path = _new_path(folder, "deleted-", ".npy")
     try:
         np.save(path, positions.astype(np.int64))
         flush_to_disk(path)
     except BaseException:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        with suppress(LirIndexError):
+            remove_file(path)
         raise
     return Deleted(path.name, len(positions), **describe(path))
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.exists() else []
-
-
-def _is_ours(path: Path) -> bool:
-    return path.name in (NAME, PARTS) or path.name.startswith(_OURS)
-
-
 def _new_path(folder: Path, prefix: str, suffix: str = "") -> Path:
     number = 1
-    while (path := folder / f"{prefix}{number}{suffix}").exists():
+    while os.path.lexists(path := folder / f"{prefix}{number}{suffix}"):
         number += 1
     return path
 
@@ -166,13 +151,9 @@ def _remove_leftovers(folder: Path) -> None:
         named = {VERIFIED, *(Path(file).parts[0] for file in manifest.files)}
     except NoIndexError:
         named = set[str]()
+    except ForeignIndexError:
+        raise
     except LirIndexError:
         # A damaged index is kept until the new one is complete: someone may yet want its files.
         return
-    for path in _entries(folder):
-        if path.name in named or not path.name.startswith(_OURS):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    remove_leftovers(folder, named)
