@@ -304,6 +304,12 @@ class TestSearchCallback:
         with pytest.raises(error, match=sentence):
             predict(SearchCallback(index.path), Encoder("query", stop_at=0, **metadata), Data([1]))
 
+    def test_a_fingerprint_of_an_older_lir_is_not_compared_and_that_is_said(self, index, caplog):
+        predict(SearchCallback(index.path), Encoder("query", fingerprint="2:g"), Data([1]))
+        assert "was built by an older lir, whose fingerprint of 'm' does not say" in caplog.text
+        with pytest.raises(OtherModelError, match="built with the model 'm'"):
+            predict(SearchCallback(index.path), Encoder("query", fingerprint="2:g", model="n"), Data([1]))
+
     def test_another_model_is_allowed_if_asked(self, index):
         callback = SearchCallback(index.path, allow_other_model=True)
         predict(callback, Encoder("query", fingerprint="g", similarity="cosine"), Data([1]))

@@ -90,7 +90,7 @@ def test_queries_of_any_length_through_wide_layers_are_as_by_transformers(
 
 @torch.no_grad()
 def test_where_the_first_token_alone_is_looked_at_it_is_the_same(backbone: Any, reference: Any) -> None:
-    with looked_at(first_token_only=True, pooler=False):
+    with looked_at(first_token_only=True):
         found = backbone(**inputs_of(backbone)).last_hidden_state
     expected = reference(**inputs_of(reference)).last_hidden_state
     torch.testing.assert_close(found[:, 0], expected[:, 0], atol=1e-6, rtol=1e-5)

@@ -114,5 +114,4 @@ def test_it_is_the_same_model_saved_and_trained(backbone: Path, tmp_path: Path) 
     assert relative_error(again.encode_document(DOCS), expected) < 1e-6
     batch = model.tokenizer.tokenizer(DOCS, padding=True, return_tensors="pt")
     model.backbone(**batch).last_hidden_state.sum().backward()
-    trained = [name for name, weight in model.backbone.named_parameters() if weight.grad is None]
-    assert all("pooler" in name for name in trained)
+    assert all(weight.grad is not None for weight in model.backbone.parameters())

@@ -161,10 +161,5 @@ def test_a_pooler_is_trained_where_scores_are_made_of_it(backbone: Path) -> None
     deberta = DebertaV2ForSequenceClassification(DebertaV2Config(vocab_size=20, num_labels=1, **sizes))
     tokenizer = CrossEncoderModel.from_pretrained(backbone).tokenizer
     classifier = CrossEncoderModule(model=CrossEncoderModel(deberta, tokenizer, MonoConfig()))
-    bi_encoder = BiEncoderModule(str(backbone))
-    for module in (classifier, bi_encoder):
-        module.setup("fit")
     assert all(weight.requires_grad for weight in classifier.parameters())
-    assert {name for name, weight in bi_encoder.named_parameters() if not weight.requires_grad} == {
-        f"model.encoder.backbone.pooler.dense.{kind}" for kind in ("weight", "bias")
-    }
+    assert not [name for name, _ in BiEncoderModule(str(backbone)).named_parameters() if "pooler" in name]

@@ -1,6 +1,7 @@
 """An index that lies on disk: open it, search it, ask about it, verify it, change it."""
 
 import dataclasses
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,11 +19,13 @@ from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, 
 from lir_index.integrity import check_files
 from lir_index.kinds import segment_class
 from lir_index.manifest import FORMAT_VERSION, Manifest
-from lir_index.metadata import Metadata, Origin
+from lir_index.metadata import Metadata, Origin, is_older_fingerprint
 from lir_index.parts import Parts
 from lir_index.storage import map_array
 from lir_index.store import changing, commit, write_deleted, write_segment
 from lir_index.top_k import Found, Mask, Positions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -293,7 +296,14 @@ class Index:
         if allow_other_model:
             return
         hint = "Search with the model that built the index, or allow another one."
-        if None not in (model.fingerprint, told.fingerprint) and model.fingerprint != told.fingerprint:
+        if is_older_fingerprint(told.fingerprint, than=model.fingerprint) and model.model == told.model:
+            logger.warning(
+                "The index in '%s' was built by an older lir, whose fingerprint of '%s' does not say whether the model has "
+                "changed since. An index that is built anew says so.",
+                self.path,
+                told.model,
+            )
+        elif None not in (model.fingerprint, told.fingerprint) and model.fingerprint != told.fingerprint:
             raise OtherModelError(
                 f"The index in '{self.path}' was built with the model '{told.model}' (fingerprint {told.fingerprint}), "
                 f"and this is '{model.model}' (fingerprint {model.fingerprint}).",

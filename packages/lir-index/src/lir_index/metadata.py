@@ -24,7 +24,8 @@ class Metadata:
 
     Args:
         model: Name of the model, for people: a folder or a hub id.
-        fingerprint: A text that differs between models that make different embeddings.
+        fingerprint: A text that differs between models that make different embeddings. Before a colon it may name the
+            scheme by which it was made; those of different schemes differ for one model, too.
         documents: Where the documents' texts are found again: an id or a path.
         similarity: How the model compares a query and a document.
         dim: Components of each vector.
@@ -68,6 +69,11 @@ class Metadata:
     def as_dict(self) -> dict[str, Any]:
         """The fields and their values."""
         return dataclasses.asdict(self)
+
+
+def is_older_fingerprint(fingerprint: str | None, *, than: str | None) -> bool:
+    """Whether a fingerprint names no scheme and another does, so that the two cannot be compared."""
+    return fingerprint is not None and than is not None and ":" in than and ":" not in fingerprint
 
 
 def _as_json(rule: object) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import nn
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.errors import CheckpointError, ConfigError, MissingExtraError, did_you_mean
 
-# A pooler is used by no rule of bi-encoders: an adapter there would learn nothing, and DDP refuses such parameters.
+# lir takes a pooler off that it does not read; other libraries that load the adapter have it.
 _UNUSED = r"(.*\.)?pooler(\..*)?"
 
 
@@ -145,6 +145,11 @@ class Adapter:
         return cls(model)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What, beside its weights, decides what the adapter adds."""
+        return self._model.peft_config["default"].to_dict()
+
+    @property
     def is_on_base(self) -> bool:
         """Whether the base model can take the adapter as it is, without room for new tokens."""
         return not getattr(self._model.peft_config["default"], "trainable_token_indices", None)
@@ -207,7 +212,6 @@ class Adaptable:
         sources = [_source(part) for part in self._parts()]
         for part, source in zip(self._parts(), sources, strict=True):
             part.adapter = part.new_adapter(config, source)
-        self._changed()
 
     def merge_adapter(self) -> None:
         """Fold the adapter into the backbone, all of which is trained again; what is then saved is an ordinary model.
@@ -223,10 +227,6 @@ class Adaptable:
             part.adapter = part.source = None
             part.backbone.name_or_path = ""  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
             part.requires_grad_(True)
-        self._changed()
-
-    def _changed(self) -> None:
-        self.__dict__.pop("fingerprint", None)
 
 
 def head_names(backbone: Any) -> list[str]:
@@ -293,6 +293,8 @@ def _quietly() -> Generator[None]:
     with warnings.catch_warnings():
         # peft 0.21 asks transformers in a way that it gives up.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+        # The pooler is excluded for others.
+        warnings.filterwarnings("ignore", message=r"You have passed exclude_modules=.* but no modules were excluded")
         yield
 
 

@@ -1,7 +1,6 @@
 """Loading a transformer and its tokenizer, quietly, with errors that a person can use."""
 
-import hashlib
-import json
+import inspect
 import logging
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,9 +19,6 @@ from lir_models.precision import HALF, check_precision, use_half_precision
 from lir_models.tokenization import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-# Values taken of each weight for a fingerprint: enough to tell models apart, quick for the largest.
-_SAMPLE = 256
 
 #: What sits on top of a transformer's layers: nothing, or a head that its checkpoint brings.
 Architecture = Literal["base", "masked-lm", "sequence-classification", "seq2seq-lm", "causal-lm"]
@@ -110,6 +105,8 @@ def load_backbone(
     _check_complete(folder, model, report["missing_keys"], architecture, new_head=new_head)
     # transformers would save under the names it found, which after a key_mapping nobody could load.
     model._weight_conversions = None  # noqa: SLF001
+    if architecture != "sequence-classification":
+        drop_pooler(model)
     model.config.use_cache = False  # keys and values are kept for generation, which a retriever never does
     use_fast_layers(model)
     if options.dtype in HALF:
@@ -149,7 +146,7 @@ def _check_complete(
     folder: Path, model: nn.Module, missing: Collection[str], architecture: Architecture, *, new_head: bool
 ) -> None:
     """Refuse weights that transformers made at random, but for those that nothing uses or that may be new."""
-    # A pooler is not used by any rule of lir, and many checkpoints come without.
+    # What `drop_pooler` takes off; many checkpoints come without.
     unused = ("pooler.",) if architecture in ("base", "masked-lm") else ()
     missing = sorted(name for name in missing if not any(f".{part}" in f".{name}" for part in unused))
     if new_head:
@@ -160,6 +157,26 @@ def _check_complete(
         raise CheckpointError(
             f"'{folder}' lacks weights of its {_HEAD_NAMES[architecture]}: {names}. They would be random numbers."
         )
+
+
+def drop_pooler(backbone: nn.Module) -> None:
+    """Take off what makes one vector of a text for transformers' own classifiers: no rule of lir's on top reads it.
+
+    So its weights, which transformers makes at random where a checkpoint has none, are neither part of a model's
+    fingerprint, nor trained, nor saved.
+    """
+    trunk: Any = getattr(backbone, "base_model", backbone)
+    if not isinstance(getattr(trunk, "pooler", None), nn.Module):
+        return
+    may_be_none = "add_pooling_layer" in inspect.signature(type(trunk).__init__).parameters
+    trunk.pooler = None if may_be_none else _NoPooler()
+
+
+class _NoPooler(nn.Module):
+    """Stands where a transformer's class insists on a pooler."""
+
+    def forward(self, hidden_states: torch.Tensor) -> None:
+        del hidden_states
 
 
 def load_tokenizer(
@@ -230,18 +247,3 @@ def _readable(folder: Path) -> Generator[None]:
 def default_device(backend: Backend = "torch") -> torch.device:
     """Return the GPU if there is one and the backend runs there, else the CPU."""
     return torch.device("cuda" if backend == "torch" and torch.cuda.is_available() else "cpu")
-
-
-def fingerprint(model: nn.Module, config: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that tell one model from another.
-
-    Made of the rule, and of each weight's name, shape and a sample of its values rounded to bfloat16: so a model has
-    one fingerprint whether it runs in float32 or bfloat16.
-    """
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        flat = weight.detach().reshape(-1)
-        places = torch.from_numpy(np.linspace(0, max(0, flat.numel() - 1), min(_SAMPLE, flat.numel())).astype(np.int64))
-        sample = flat[places.to(flat.device)].to(torch.bfloat16).float().cpu()
-        digest.update(f"{name}{tuple(weight.shape)}".encode() + sample.numpy().tobytes())
-    return digest.hexdigest()[:16]

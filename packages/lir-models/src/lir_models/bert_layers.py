@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,15 +21,7 @@ from lir_models.untouched import is_untouched
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
 
-class _LookedAt(NamedTuple):
-    """What of a backbone's output is looked at."""
-
-    first_token_only: bool = False
-    pooler: bool = True
-
-
-_ALL = _LookedAt()
-_LOOKED_AT = ContextVar("looked_at", default=_ALL)
+_FIRST_TOKEN_ONLY = ContextVar("first_token_only", default=False)
 
 Hidden = Float[Tensor, "texts length hidden"]
 
@@ -40,28 +32,21 @@ def use_fast_layers(backbone: nn.Module) -> None:
     encoder = getattr(base, "encoder", None)
     if base.config.model_type in KINDS and isinstance(encoder, nn.Module) and not base.config.is_decoder:
         encoder.forward = partial(_forward, encoder)
-        if getattr(base, "pooler", None) is not None:
-            base.pooler.forward = partial(_pooled, base.pooler)
 
 
 @contextmanager
-def looked_at(*, first_token_only: bool, pooler: bool) -> Generator[None]:
+def looked_at(*, first_token_only: bool) -> Generator[None]:
     """Say what is looked at of the output of backbones, which may then leave out the rest.
 
     Args:
         first_token_only: Whether, of the last hidden states, those of the first token alone are: others may be 0. All
             that they cost in the last layer is keys and values.
-        pooler: Whether the pooler's output is: it may be None.
     """
-    token = _LOOKED_AT.set(_LookedAt(first_token_only, pooler))
+    token = _FIRST_TOKEN_ONLY.set(first_token_only)
     try:
         yield
     finally:
-        _LOOKED_AT.reset(token)
-
-
-def _pooled(pooler: Any, hidden_states: Hidden) -> Tensor | None:
-    return type(pooler).forward(pooler, hidden_states) if _LOOKED_AT.get().pooler else None
+        _FIRST_TOKEN_ONLY.reset(token)
 
 
 def _forward(encoder: Any, hidden_states: Hidden, attention_mask: Tensor | None = None, **options: Any) -> Any:
@@ -73,7 +58,7 @@ def _forward(encoder: Any, hidden_states: Hidden, attention_mask: Tensor | None 
     *others, last = encoder.layer
     for layer in others:
         hidden_states = _layer(layer, hidden_states, attention_mask)
-    if _LOOKED_AT.get().first_token_only:
+    if _FIRST_TOKEN_ONLY.get():
         mask = None if attention_mask is None else attention_mask[:, :, :1]
         first = _layer(last, hidden_states, mask, 1)
         hidden_states = torch.zeros_like(hidden_states)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lir_models.adapters import Adaptable, Adapter, Part
-from lir_models.backbone import BackboneOptions, default_device, fingerprint, load_backbone, load_tokenizer
+from lir_models.backbone import BackboneOptions, default_device, load_backbone, load_tokenizer
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, in_proportion, tokenized_windows
 from lir_models.checkpoints import Checkpoint
 from lir_models.checkpoints.writing import save_bi_encoder
@@ -32,6 +32,7 @@ from lir_models.embeddings import (
 from lir_models.encoder import Encoder, StaticEncoder
 from lir_models.errors import InputError, WrongModelKindError
 from lir_models.fields import Form, Side
+from lir_models.fingerprint import fingerprint
 from lir_models.heads.dense import DenseHead
 from lir_models.heads.vocabulary import VocabularyHead
 from lir_models.heads.weights import load_head
@@ -244,10 +245,19 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             return min(width, self.config.truncate_dim or width)
         return head.dim
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell this model, as it is when first asked for them, from another."""
-        return fingerprint(self, self.config.to_json())
+        """What tells this model, as it is now, from one whose embeddings differ: a scheme and 16 hexadecimal digits.
+
+        Every weight is read each time: it takes a few hundredths of a second per hundred MB.
+        """
+        return fingerprint(
+            self,
+            self.config,
+            backbones=self.backbones,
+            tokenizers=[self.encoder_of(side).tokenizer for side in ("query", "doc")],
+            adapters=[part.adapter for part in self._parts()],
+        )
 
     def tokenize(self, texts: Sequence[str], side: Side) -> list[TokenizedText]:
         """Turn texts into token ids, with the prompt, the markers and the length of their side."""

@@ -1,7 +1,6 @@
 """Cross-encoders: query and document are read together."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +17,7 @@ from lir_models.backbone import (
     BackboneOptions,
     add_tokens,
     default_device,
-    fingerprint,
+    drop_pooler,
     load_backbone,
     load_tokenizer,
     quiet,
@@ -36,6 +35,7 @@ from lir_models.errors import ConfigError, WrongModelKindError
 from lir_models.families.mono import MonoConfig
 from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.fields import T5_KINDS
+from lir_models.fingerprint import fingerprint
 from lir_models.heads.dense import ACTIVATIONS
 from lir_models.heads.ranking import CausalRanker, PooledRanker, T5Ranker
 from lir_models.heads.set_attention import register, use_set_attention
@@ -75,6 +75,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             elif config.answers is not None:
                 self.head = CausalRanker(tokenizer, config)
             elif config.pooling_strategy is not None:
+                drop_pooler(backbone)
                 self.head = PooledRanker(backbone.config.hidden_size, config)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         self._inserted: tuple[int, ...] = ()
         self._set_options: dict[str, int] = {}
@@ -222,10 +223,30 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         """Whether the documents of a query are scored together, so that a score depends on the others."""
         return bool(self._set_options)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that tell this model, as it is when first asked for them, from another."""
-        return fingerprint(self, self.config.to_json())
+        """What tells this model, as it is now, from one whose scores differ: a scheme and 16 hexadecimal digits.
+
+        Every weight is read each time: it takes a few hundredths of a second per hundred MB.
+        """
+        rows = self.head.rows_read(self.backbone) if isinstance(self.head, CausalRanker) else None
+        return fingerprint(
+            self,
+            self.config,
+            backbones=self.backbones,
+            tokenizers=[self.tokenizer],
+            adapters=[self.adapter],
+            unread=self._unread(),
+            rows=rows,
+        )
+
+    def _unread(self) -> list[str]:
+        """Name the weights that no score depends on: a language model's output layer, but for rows that a head has."""
+        if not isinstance(self.head, T5Ranker | CausalRanker):
+            return []
+        output = self.backbone.get_output_embeddings()  # pyright: ignore[reportCallIssue]
+        prefix = next((name for name, part in self.named_modules() if part is output), None)
+        return [] if output is None or prefix is None else [f"{prefix}.{name}" for name in output.state_dict()]
 
     def tokenize(self, queries: Sequence[str], docs: Sequence[str]) -> list[TokenizedText]:
         """Turn pairs of a query and a document into token ids."""
@@ -255,7 +276,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         # Of the kinds whose layers may leave tokens out, all classify by the first.
         takes_first = self.head is None or (isinstance(self.head, PooledRanker) and self.head.takes_first_token)
         first_only = takes_first and self.tokenizer.padding_side == "right"
-        with looked_at(first_token_only=first_only, pooler=self.head is None):
+        with looked_at(first_token_only=first_only):
             logits = self._logits(batch, num_docs)
         if self.config.scoring_strategy == "mono":
             return logits.log_softmax(dim=-1)[:, 1]

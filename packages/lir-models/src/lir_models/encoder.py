@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lir_models.adapters import Adapter
-from lir_models.backbone import add_tokens
+from lir_models.backbone import add_tokens, drop_pooler
 from lir_models.bert_layers import looked_at
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.config import BiEncoderConfig
@@ -39,6 +39,7 @@ class Encoder(nn.Module):
         super().__init__()
         if new_tokens:
             _check_first_tokens(backbone, config)
+        drop_pooler(backbone)
         self._new_tokens = _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
         self.tokenizer = tokenizer
         self.backbone = backbone
@@ -82,7 +83,7 @@ class Encoder(nn.Module):
     def forward(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
         """Embed a batch, with gradients."""
         takes_first = isinstance(self.head, DenseHead) and self.head.takes_first_token(side)
-        with looked_at(first_token_only=takes_first and self.tokenizer.padding_side == "right", pooler=False):
+        with looked_at(first_token_only=takes_first and self.tokenizer.padding_side == "right"):
             output = self.backbone(**batch.inputs())
         # Of a masked language model whose output layer sits in the head, the logits are the input of that layer.
         hidden: Tensor = output.logits if isinstance(self.head, VocabularyHead) else output.last_hidden_state

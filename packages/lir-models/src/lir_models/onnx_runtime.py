@@ -81,6 +81,12 @@ def use_onnx_runtime(backbone: Any, *, int8: bool) -> None:
     trunk.forward = _Forward(trunk, int8=int8)
 
 
+def runs_in_eight_bits(backbone: Any) -> bool:
+    """Whether ONNX Runtime runs a backbone's layers in eight bits."""
+    forward = vars(getattr(backbone, "base_model", backbone)).get("forward")
+    return isinstance(forward, _Forward) and forward.int8
+
+
 class _Forward:
     """What takes the place of the method ``forward`` of a trunk."""
 

@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from lir_models.digests import digests
 from lir_models.errors import ConfigError, did_you_mean
 from lir_models.fields import T5_KINDS
 
 #: Types of half precision.
 HALF = (torch.float16, torch.bfloat16)
+
+# The attribute of a backbone that says what its weights were.
+_BEFORE = "_digests_before_rounding"
 
 
 def as_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -56,16 +60,25 @@ def use_half_precision(backbone: nn.Module, dtype: torch.dtype) -> None:
     """
     backbone.float()
     embeddings = {id(part.weight) for part in backbone.modules() if isinstance(part, nn.Embedding)}
+    stored: dict[bytes, bytes] = {}
     for trunk in _trunks(backbone):
         pooler: Any = getattr(trunk, "pooler", None)
         kept = set() if pooler is None else set(pooler.modules())
         for part in trunk.modules():
             # An output layer may share its weights with the embeddings.
             if isinstance(part, nn.Linear) and part not in kept and id(part.weight) not in embeddings:
+                exact = _state(part)
                 part.to(dtype)
+                stored |= _rounded(exact, _state(part))
         trunk.forward = partial(_in_half, trunk, dtype)
         if pooler is not None:
             pooler.forward = partial(_in_full, pooler.forward)
+    setattr(backbone, _BEFORE, stored)
+
+
+def before_rounding(backbone: nn.Module) -> dict[bytes, bytes]:
+    """Return digests of weights that were rounded when they were converted, and of the same weights before."""
+    return getattr(backbone, _BEFORE, {})
 
 
 def linear_dtype(backbone: nn.Module) -> torch.dtype:
@@ -80,6 +93,19 @@ def _trunks(backbone: Any) -> list[Any]:
         return [stack for stack in (base.encoder, getattr(base, "decoder", None)) if stack is not None]
     # What a masked language model has between its layers and the output layer is like a layer.
     return [backbone if type(backbone).__name__.endswith("ForMaskedLM") else backbone.base_model]
+
+
+def _state(part: nn.Module) -> dict[str, torch.Tensor]:
+    # Not the tensors themselves, whose data is replaced.
+    return {name: weight.detach() for name, weight in part.state_dict().items()}
+
+
+def _rounded(exact: dict[str, torch.Tensor], converted: dict[str, torch.Tensor]) -> dict[bytes, bytes]:
+    """Return what `before_rounding` does, of one layer; of weights that were stored in half precision, nothing."""
+    changed = [name for name, weight in exact.items() if not torch.equal(weight, converted[name].to(weight.dtype))]
+    before = digests({name: exact[name] for name in changed})
+    after = digests({name: converted[name] for name in changed})
+    return {after[name]: before[name] for name in changed}
 
 
 def _in_half(trunk: Any, dtype: torch.dtype, *arguments: Any, **options: Any) -> Any:

@@ -122,15 +122,6 @@ class LightningIRModule(LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "step"}}
 
-    def setup(self, stage: str) -> None:
-        """Leave out of the training what no score depends on, for which several processes would wait in vain."""
-        if stage != "fit" or (isinstance(self.model, CrossEncoderModel) and self.model.head is None):
-            return  # where the backbone itself classifies, as DeBERTa does by its pooler, nothing is left out
-        for backbone in self.backbones:
-            # Scores are made of the last hidden states; a pooler on top, as BERT has one, is for classifiers.
-            if isinstance(pooler := getattr(backbone, "pooler", None), nn.Module):
-                pooler.requires_grad_(False)
-
     def on_fit_start(self) -> None:
         """Refuse to fit without a loss."""
         if not self.loss_functions:

@@ -198,13 +198,14 @@ def encoded(index: Any, model: str, queries: Sequence[str], *, allow_other_model
         SettingsError: If it is another model, and that is not allowed.
     """
     from lir_cli.errors import SettingsError
+    from lir_index.errors import OtherModelError
+    from lir_index.metadata import Metadata
     from lir_models import BiEncoderModel
 
     encoder = BiEncoderModel.from_pretrained(model)
-    known = index.metadata["fingerprint"]
-    if known not in (None, encoder.fingerprint) and not allow_other_model:
-        raise SettingsError(
-            f"The index in '{index.path}' was made by '{index.metadata['model']}', which is not what '{model}' is now.",
-            hint="--allow-other-model searches all the same",
-        )
+    told = Metadata(model=encoder.name, fingerprint=encoder.fingerprint)
+    try:
+        index.check_model(told, allow_other_model=allow_other_model)
+    except OtherModelError as error:
+        raise SettingsError(str(error), hint="--allow-other-model searches all the same") from error
     return encoder.encode_query(list(queries))

@@ -58,13 +58,15 @@ class CausalRanker(nn.Module):
         del options
         model: Any = backbone
         hidden = model.base_model(**batch.inputs(), use_cache=False).last_hidden_state[:, -1]
-        output = model.get_output_embeddings()
-        bias: Any = getattr(output, "bias", None)
-        logits = nn.functional.linear(
-            hidden, output.weight[self._rows], None if bias is None else bias[self._rows]
-        ).float()
+        logits = nn.functional.linear(hidden, **self.rows_read(backbone)).float()
         cap = getattr(model.config, "final_logit_softcapping", None)
         return logits if not cap else cap * torch.tanh(logits / cap)
+
+    def rows_read(self, backbone: nn.Module) -> dict[str, Tensor]:
+        """Return those rows of the output layer that are the answers': its ``weight``, and ``bias`` if it has one."""
+        output: Any = backbone.get_output_embeddings()  # pyright: ignore[reportCallIssue]
+        parts = {"weight": output.weight, "bias": getattr(output, "bias", None)}
+        return {name: part[self._rows] for name, part in parts.items() if part is not None}
 
 
 class T5Ranker(nn.Module):
