@@ -57,7 +57,55 @@ def test_completion_knows_the_commands() -> None:
     assert "plain,index" in done.stdout
 
 
+def test_completion_knows_files() -> None:
+    environment = {"_LIR_COMPLETE": "bash_complete", "COMP_WORDS": "lir index --docs thr", "COMP_CWORD": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from lir_cli.main import main; main()"],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.stdout == "file,thr\n"
+
+
+def test_lir_alone_shows_its_help_and_no_error(lir: Lir) -> None:
+    result = lir()
+    assert result.err.startswith("Usage: lir")
+    assert "Error" not in result.err
+    assert result.code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_knows_how_much_to_say(lir: Lir, command: str) -> None:
+    shown = lir(command, "--help").out
+    assert all(f"--{name} " in shown for name in ("quiet", "verbose", "debug"))
+
+
+def test_debug_shows_where_an_error_comes_from(lir: Lir) -> None:
+    result = lir("search", "--index", "nowhere", "red", "--debug")
+    assert result.err.startswith("Traceback")
+    assert "Error: There is no index in 'nowhere'" in result.err
+    assert result.code == 1
+
+
+def test_quiet_leaves_out_notes_and_keeps_results(lir: Lir, collection: Path) -> None:
+    assert lir("index", "--type", "bm25", "--docs", "docs.tsv", "--index", "b", "--quiet").err == ""
+    result = lir("search", "--index", "b", "red", "-q", "-k", "1")
+    assert "d0" in result.out
+
+
+def test_an_error_that_quotes_data_does_not_write_to_the_terminal(lir: Lir, tmp_path: Path) -> None:
+    name = f"{tmp_path}/\x1b]0;owned\x07\nError: forged"
+    result = lir("search", "--index", name, "red")
+    assert result.err.count("\n") == 2
+    assert all(character.isprintable() or character == "\n" for character in result.err)
+
+
 MISTAKES = {
+    "an option of one value given twice": (
+        ["search", "--index", "idx", "--index", "bm25", "red"],
+        2,
+        "--index is given twice, and it has one value.",
+    ),
+    "several that are missing": (["mine", "--run", "first.trec"], 2, "--qrels and --output are missing."),
     "unknown command": (["serch"], 2, "There is no command 'serch'. Did you mean 'search'?"),
     "unknown dataset": (
         ["index", "--model", "BACKBONE", "--docs", "vaswanii", "--index", "i"],
@@ -345,7 +393,7 @@ def test_a_mistake_is_one_clear_sentence(lir: Lir, backbone: Path, classifier: P
     assert message in result.err
     assert result.code == code
     assert result.out == ""
-    error, *rest = result.err.splitlines()
+    error, *rest = [line for line in result.err.splitlines() if not line.startswith("warning: ")]
     assert error.startswith("Error: ")
     assert [line.partition(" ")[0] for line in rest] in ([], ["hint:"])
 

@@ -63,3 +63,19 @@ def test_a_note_is_asked_for_only_when_it_is_shown(clock: list[float], capsys: p
         progress.advance(1, lambda: f"loss {asked.append(clock[0]) or 0.5}")
     assert asked == [15.0]
     assert capsys.readouterr().err == "train: 2 (0.1 steps/s, loss 0.5)\n"
+
+
+OWNED = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\ud800"
+
+
+@pytest.mark.parametrize("stream", ["table", "note", "progress"])
+def test_data_does_not_write_to_the_terminal(stream: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if stream == "table":
+        output.print_table(("document", OWNED), [(f"a\r{OWNED}", "b")])
+    elif stream == "note":
+        output.say(f"The run is in {OWNED}")
+    else:
+        output.Progress(OWNED, None, OWNED).close()
+    printed = "".join(capsys.readouterr())
+    assert printed.count("]0;owned") == 2 if stream != "note" else 1
+    assert not {character for character in printed if not character.isprintable()} - {"\n", "\t"}

@@ -4,6 +4,7 @@ Nothing else of lir is imported here, so that help and completion are quick.
 """
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import click
 
 from lir_cli.errors import did_you_mean
+from lir_cli.terminal import clean_line, echo
+from lir_cli.voice import Voice, quiet_process, voice_options
 
 COMMANDS = {
     "train": "Fine-tune a bi-encoder or a cross-encoder.",
@@ -32,6 +35,11 @@ PACKAGES = ("lir-cli", "lir-train", "lir-index", "lir-models", "lir-data")
 
 class LazyGroup(click.Group):
     """Commands that are imported when they are called."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the version, what every command has too, and help."""
+        *own, last = super().get_params(ctx)
+        return [*own, *voice_options(), last]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of a pipeline."""
@@ -73,10 +81,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     epilog='Shell completion: eval "$(_LIR_COMPLETE=bash_source lir)", or zsh_source, fish_source.',
 )
 @click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Print the versions."
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Print the versions.",
 )
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
-def cli(debug: bool) -> None:
+def cli() -> None:
     """Fine-tune, index, search and re-rank with transformer language models.
 
     \b
@@ -84,34 +97,36 @@ def cli(debug: bool) -> None:
       lir index --model sentence-transformers/all-MiniLM-L6-v2 --docs vaswani --index idx
       lir search --index idx "measurement of dielectric constants"
     """
-    del debug
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``lir`` and leave with 0 (done), 1 (failed) or 2 (wrong usage)."""
+    if arguments is None:
+        quiet_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Wherever it stands: a person adds it to the end of the line that failed.
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    voice = Voice()
     try:
-        sys.exit(cli.main(words, prog_name="lir", standalone_mode=False) or 0)
+        sys.exit(cli.main(words, prog_name="lir", standalone_mode=False, obj=voice) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.ClickException as error:
-        click.echo(f"Error: {error.format_message()}", err=True)
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"hint: {error.ctx.command_path} --help", err=True)
+    except click.exceptions.NoArgsIsHelpError as error:
+        echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
-    except (Exception, KeyboardInterrupt) as error:
-        if debug:
-            raise
+    except click.ClickException as error:
+        echo(f"Error: {clean_line(error.format_message())}", err=True)
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            echo(f"hint: {error.ctx.command_path} --help", err=True)
+        sys.exit(error.exit_code)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - said in a sentence
+        if voice.debug:
+            echo("".join(traceback.format_exception(error)), err=True)
         sys.exit(_explain(error))
 
 
 def _explain(error: BaseException) -> int:
     """Print an error to stderr as a person would like to read it; return the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         return 130
     if isinstance(error, BrokenPipeError):
         return 0
@@ -119,12 +134,12 @@ def _explain(error: BaseException) -> int:
     while cause is not None and not _is_ours(cause):
         cause = cause.__cause__
     if cause is None:
-        click.echo(f"Error: {type(error).__name__}: {str(error).strip() or 'no reason given'}", err=True)
-        click.echo("hint: the same command with --debug shows where this comes from", err=True)
+        echo(f"Error: {type(error).__name__}: {clean_line(str(error).strip()) or 'no reason given'}", err=True)
+        echo("hint: the same command with --debug shows where this comes from", err=True)
         return 1
-    click.echo(f"Error: {cause}", err=True)
+    echo(f"Error: {clean_line(str(cause))}", err=True)
     if hint := getattr(cause, "hint", None):
-        click.echo(f"hint: {hint}", err=True)
+        echo(f"hint: {clean_line(hint)}", err=True)
     return getattr(cause, "exit_code", 1)
 
 

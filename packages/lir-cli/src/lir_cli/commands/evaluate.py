@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 import click
 
+from lir_cli.command import Command
 
-@click.command("evaluate")
+
+@click.command("evaluate", cls=Command)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--qrels", required=True, metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file.")
 @click.option(

@@ -5,9 +5,10 @@ from typing import Literal
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 
-@click.command("fuse")
+@click.command("fuse", cls=Command)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--output", required=True, metavar="FILE", help="Where the fused TREC run is written.")
 @click.option(

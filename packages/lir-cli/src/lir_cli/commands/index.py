@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 from lir_cli.index_type import KINDS, IndexType
 
 
-@click.command("index", context_settings=options.CONFIGURABLE)
+@click.command("index", cls=Command, context_settings=options.CONFIGURABLE)
 @options.config
 @options.model
 @options.docs

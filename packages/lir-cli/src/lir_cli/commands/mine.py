@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 if TYPE_CHECKING:
     from lir_data import Qrels, Run
 
 
-@click.command("mine")
+@click.command("mine", cls=Command)
 @click.option("--run", "run_path", metavar="RUN", help="A TREC run, or an id of ir_datasets that comes with one.")
 @click.option("--index", "index_dir", metavar="FOLDER", help="An index to search for candidates, in place of a run.")
 @options.model
@@ -83,7 +84,7 @@ def command(
           --teacher cross-encoder/ms-marco-MiniLM-L6-v2 --relative-margin 0.05
     """
     from lir_cli.errors import SettingsError
-    from lir_cli.output import check_new, quiet_libraries, say
+    from lir_cli.output import check_new, say
     from lir_data import mine_negatives, read_qrels, read_run, write_tuples
     from lir_data.mining import check_mining
 
@@ -111,7 +112,6 @@ def command(
         "seed": seed,
     }
     check_mining(**settings)
-    quiet_libraries()
     judged = read_qrels(qrels)
     if teacher is not None:
         from lir_models import detect

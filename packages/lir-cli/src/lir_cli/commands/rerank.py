@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 
-@click.command("rerank", context_settings=options.CONFIGURABLE)
+@click.command("rerank", cls=Command, context_settings=options.CONFIGURABLE)
 @options.config
 @options.model
 @click.option("--run", "run_path", metavar="RUN", help="A TREC run, or an id of ir_datasets that comes with one.")

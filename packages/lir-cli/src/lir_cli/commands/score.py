@@ -5,9 +5,10 @@ import sys
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 
-@click.command("score")
+@click.command("score", cls=Command)
 @options.model
 @click.option("--tuples", metavar="SOURCE", help="Training tuples, whose documents are scored instead.")
 @options.queries
@@ -66,7 +67,7 @@ def _teach(
     model: str, tuples: str, queries: str | None, docs: str | None, output: str | None, *, overwrite: bool
 ) -> None:
     from lir_cli.errors import SettingsError
-    from lir_cli.output import check_new, quiet_libraries, say
+    from lir_cli.output import check_new, say
     from lir_cli.teacher import teach
     from lir_data import TrainingTuple, TupleDataset, write_tuples
     from lir_data.sources.names import is_file_name
@@ -77,7 +78,6 @@ def _teach(
     check_new(output, overwrite=overwrite)
     dataset = TupleDataset(tuples, docs=docs, queries=queries)
     detect(model)
-    quiet_libraries()
     # Of texts a dataset says that they are their own ids.
     taught = (
         TrainingTuple(sample.query_id, sample.doc_ids, tuple(scores))

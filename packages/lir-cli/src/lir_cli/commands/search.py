@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 if TYPE_CHECKING:
     from lir_data import Run
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PASSAGES_A_DOC = 10
 
 
-@click.command("search", context_settings=options.CONFIGURABLE)
+@click.command("search", cls=Command, context_settings=options.CONFIGURABLE)
 @click.argument("query", required=False)
 @options.config
 @options.model

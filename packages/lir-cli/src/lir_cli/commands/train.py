@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from lir_cli import options
+from lir_cli.command import Command
 
 
-@click.command("train", context_settings=options.CONFIGURABLE)
+@click.command("train", cls=Command, context_settings=options.CONFIGURABLE)
 @options.config
 @options.model
 @click.option(
