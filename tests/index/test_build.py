@@ -96,9 +96,11 @@ def test_another_form_is_refused_and_named(tmp_path, write_parts, config, taken)
         build(parts, tmp_path / "idx", config)
 
 
-def test_a_duplicate_across_parts_is_refused(tmp_path, write_parts):
-    with pytest.raises(DocumentIdError, match="The document id 'a' occurs twice, as documents 1 and 3"):
-        build(write_parts(["a", "b", "a"], np.eye(3), max_bytes=1), tmp_path / "idx", CONFIG)
+def test_a_duplicate_across_ranks_is_refused(tmp_path, write_parts):
+    write_parts(["a", "b"], np.eye(2), world_size=2)
+    parts = write_parts(["c", "a"], np.eye(2), rank=1, world_size=2)
+    with pytest.raises(DocumentIdError, match="The document id 'a' occurs twice, as documents 1 and 4"):
+        build(parts, tmp_path / "idx", CONFIG)
     assert not list((tmp_path / "idx").iterdir())
 
 

@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -20,6 +22,7 @@ from lir_index import (  # noqa: E402
     build,
     callbacks,
 )
+from lir_index.contents import NOTHING, extended, joined  # noqa: E402
 from lir_index.errors import (  # noqa: E402
     ArgumentError,
     EmbeddingsError,
@@ -104,6 +107,33 @@ def index_dir(tmp_path):
 def index(index_dir):
     predict(IndexCallback(index_dir), Encoder(), Data(range(30)))
     return Index.open(index_dir)
+
+
+@pytest.fixture
+def two_ranks(monkeypatch):
+    """Runs a function for the trainer of each of two processes, here threads, and returns what they return."""
+    meeting, told = threading.Barrier(2, timeout=60), [None, None]
+    of_thread = threading.local()
+
+    def gather(mine, world_size):
+        told[of_thread.rank] = mine
+        meeting.wait()
+        both = list(told)
+        meeting.wait()
+        return both
+
+    monkeypatch.setattr(callbacks, "_gather", gather)
+
+    def run_one(work, rank):
+        of_thread.rank = rank
+        strategy = SimpleNamespace(barrier=lambda name: meeting.wait())
+        return work(SimpleNamespace(global_rank=rank, world_size=2, is_global_zero=rank == 0, strategy=strategy))
+
+    def run(work):
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda rank: run_one(work, rank), range(2)))
+
+    return run
 
 
 class TestIndexCallback:
@@ -227,6 +257,40 @@ class TestIndexCallback:
             callback.on_predict_end(trainer, Encoder())
         assert [doc_id for ids in Parts(index_dir / "parts").doc_ids() for doc_id in ids] == IDS[0::2] + IDS[1::2]
         assert len(barriers) == 6
+
+    @pytest.mark.parametrize("changed", [False, True])
+    def test_if_the_documents_of_one_rank_differ_all_ranks_begin_anew(self, index_dir, two_ranks, changed):
+        def run(trainer, made, *, interrupted, digests):
+            rank = trainer.global_rank
+            callback, digests = made[rank], digests[rank]
+            callback.setup(trainer, Encoder(), "predict")
+            done = callback.resume_indexing(trainer, digests)
+            callback.start_at(done)
+            callback.on_predict_start(trainer, Encoder())
+            places = range(rank, 30, 2)[done : 4 if interrupted else None]
+            batch = SimpleNamespace(doc_ids=[IDS[i] for i in places], digests=digests[done : done + len(places)])
+            callback.on_predict_batch_end(trainer, Encoder(), Output(batch.doc_ids, VECTORS[list(places)]), batch, 0)
+            if interrupted:
+                callback.on_exception(trainer, Encoder(), KeyError())
+            else:
+                callback.on_predict_end(trainer, Encoder())
+            return done
+
+        def run_both(**arguments):
+            made = [IndexCallback(index_dir, keep_parts=True) for _ in range(2)]
+            return two_ranks(lambda trainer: run(trainer, made, **arguments))
+
+        digests = [[bytes([place]) * 16 for place in range(rank, 30, 2)] for rank in range(2)]
+        assert run_both(interrupted=True, digests=digests) == [0, 0]
+        if changed:
+            digests[1][2] = bytes(16)
+        done = run_both(interrupted=False, digests=digests)
+        assert done == ([0, 0] if changed else [4, 4])
+        index = Index.open(index_dir)
+        assert (list(index.doc_ids), index.manifest.contents) == (
+            IDS[0::2] + IDS[1::2],
+            joined([extended(NOTHING, each) for each in digests]),
+        )
 
     def test_does_nothing_in_another_stage(self, index_dir):
         IndexCallback(index_dir).setup(SimpleNamespace(), Encoder(), "fit")

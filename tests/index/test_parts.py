@@ -3,8 +3,10 @@ import pytest
 import scipy.sparse
 
 from lir_index import PartWriter
-from lir_index.errors import DocumentIdError, EmbeddingsError, PartsError
-from lir_index.parts import Parts, is_kept, mark_kept, num_docs_done
+from lir_index.contents import NOTHING, extended
+from lir_index.errors import DamagedPartsError, DocumentIdError, EmbeddingsError, PartsError
+from lir_index.parts import Done, Parts, find_done, is_kept, mark_kept, num_docs_done
+from lir_index.seen_ids import SeenIds
 
 METADATA = {"model": "m", "fingerprint": "f", "documents": "vaswani", "similarity": "dot", "dim": 3}
 VECTORS = np.arange(30, dtype=np.float32).reshape(10, 3)
@@ -180,7 +182,103 @@ def test_a_flipped_bit_in_a_part_is_noticed(tmp_path):
         content[place] ^= 4
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "nonsense", '{"format": "lir-parts", "format_version": 1}'])
+def test_parts_of_which_nobody_knows_whose_they_are_are_begun_anew(tmp_path):
+    write(tmp_path, max_bytes=1)
+    (tmp_path / "parts.json").unlink()
+    with pytest.raises(DamagedPartsError, match=r"has no parts.json, which says whose embeddings these are"):
+        num_docs_done(tmp_path, 0, 1)
+    writer = PartWriter(tmp_path)
+    assert (writer.num_docs, [path.name for path in tmp_path.iterdir()]) == (0, ["parts.json"])
+
+
+@pytest.mark.parametrize("gone", ["folder", "parts.json", "exchanged"])
+def test_a_folder_that_is_gone_is_noticed_at_the_next_write(tmp_path, gone):
+    folder = tmp_path / "parts"
+    writer = PartWriter(folder)
+    writer.append(IDS[:2], VECTORS[:2])
+    writer.flush()
+    if gone == "parts.json":
+        (folder / "parts.json").unlink()
+    else:
+        folder.rename(tmp_path / "elsewhere")
+    if gone == "exchanged":
+        write(folder, 3)
+    with pytest.raises(PartsError, match="parts' is gone: somebody removed it") as caught:
+        writer.append(IDS[2:4], VECTORS[2:4])
+    assert caught.value.hint == "Repeat the command to begin anew."
+    with pytest.raises(PartsError, match="is gone"):
+        writer.close()
+    assert folder.exists() == (gone != "folder")
+
+
+class TestDuplicates:
+    @pytest.mark.parametrize("max_bytes", [1, 10**6])
+    def test_are_found_when_they_are_appended(self, tmp_path, max_bytes):
+        writer = PartWriter(tmp_path, max_bytes=max_bytes)
+        writer.append(IDS[:4], VECTORS[:4])
+        with pytest.raises(DocumentIdError, match="The document id 'd1' occurs twice, as documents 2 and 6"):
+            writer.append(["e", "d1"], VECTORS[:2])
+        writer.append(["e"], VECTORS[:1])
+        writer.close()
+        assert Parts(tmp_path).num_docs == 5
+
+    def test_within_what_is_appended_at_once_are_found(self, tmp_path):
+        with pytest.raises(DocumentIdError, match="'b' occurs twice, as documents 2 and 3"):
+            PartWriter(tmp_path).append(["a", "b", "b"], VECTORS[:3])
+
+    def test_of_an_interrupted_run_are_found(self, tmp_path):
+        write(tmp_path)
+        with pytest.raises(DocumentIdError, match="'d9' occurs twice, as documents 10 and 11"):
+            PartWriter(tmp_path).append(["d9"], VECTORS[:1])
+
+    def test_are_no_others_that_have_the_same_hash(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("lir_index.seen_ids.hash", lambda doc_id: len(doc_id), raising=False)
+        write(tmp_path)
+        with PartWriter(tmp_path) as writer, pytest.raises(DocumentIdError, match="'d3' occurs twice"):
+            writer.append(["x1", "d3"], VECTORS[:2])
+
+    def test_are_found_among_many(self):
+        seen = SeenIds()
+        ids = [f"{number}" for number in range(20_000)]
+        assert not any(seen.add(ids[start : start + 97]) for start in range(0, 20_000, 97))
+        assert seen.add(["x", "777", "y", "19999"]) == ["777", "19999"]
+
+
+class TestWhichDocumentsTheyAreOf:
+    def test_does_not_depend_on_how_they_came(self, tmp_path):
+        digests = [bytes([number]) * 16 for number in range(10)]
+        for name, sizes in (("one", [10]), ("many", [1, 2, 3, 4])):
+            with PartWriter(tmp_path / name, max_bytes=1 if name == "many" else 10**6) as writer:
+                start = 0
+                for size in sizes:
+                    writer.append(
+                        IDS[start : start + size], VECTORS[start : start + size], digests[start : start + size]
+                    )
+                    start += size
+        told = [(find_done(tmp_path / name, 0, 1), Parts(tmp_path / name).contents) for name in ("one", "many")]
+        assert told[0] == told[1]
+        assert told[0] == (Done(10, extended(NOTHING, digests)), extended(NOTHING, digests).hex())
+
+    def test_is_unknown_if_it_was_unknown_of_any(self, tmp_path):
+        with PartWriter(tmp_path) as writer:
+            writer.append(IDS[:2], VECTORS[:2], [b"a" * 16, b"b" * 16])
+            writer.append(IDS[2:4], VECTORS[2:4])
+        with PartWriter(tmp_path) as writer:
+            writer.append(IDS[4:5], VECTORS[4:5], [b"c" * 16])
+        assert (find_done(tmp_path, 0, 1), Parts(tmp_path).contents) == (Done(5, None), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "nonsense",
+        "[" * 100_000,
+        '{"format": ' + "9" * 5000 + "}",
+        '{"format": "lir-parts", "format_version": 1}',
+    ],
+)
 def test_a_damaged_description_is_noticed(tmp_path, text):
     (tmp_path / "parts.json").write_text(text)
     with pytest.raises(PartsError, match=r"parts.json' (has the format|cannot be read|is damaged)"):

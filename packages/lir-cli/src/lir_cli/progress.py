@@ -24,7 +24,7 @@ class ProgressCallback(Callback):
             return
         datasets = trainer.datamodule.inference_datasets
         unit = "queries" if self._stage == "search" else "docs"
-        done = trainer.datamodule.num_docs_done(datasets[0])
+        done = trainer.datamodule.num_docs_before
         if done:
             say(f"{done:,} documents were done before; going on from there.")
         try:

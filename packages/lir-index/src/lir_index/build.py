@@ -11,6 +11,7 @@ from lir_index.embeddings import described
 from lir_index.errors import ArgumentError, EmbeddingsError
 from lir_index.index import Index
 from lir_index.kinds import segment_class
+from lir_index.locks import FolderLock
 from lir_index.manifest import Manifest
 from lir_index.metadata import Metadata
 from lir_index.parts import Parts
@@ -25,6 +26,7 @@ def build(
     *,
     metadata: Mapping[str, Any] | Metadata | None = None,
     overwrite: bool = False,
+    held: FolderLock | None = None,
 ) -> Index:
     """Build an index from the parts that :class:`lir_index.PartWriter` wrote.
 
@@ -37,6 +39,7 @@ def build(
         config: Which kind of index, and its parameters.
         metadata: Where the embeddings come from; None takes what the parts say.
         overwrite: Whether an index in ``index_dir`` may be replaced.
+        held: The lock of ``index_dir``, where the caller has it already.
 
     Returns:
         The new index, opened.
@@ -67,7 +70,7 @@ def build(
         origin.query_aggregation or "sum",
         origin.doc_aggregation or "max",
     )
-    with changing(folder):
+    with changing(folder, held):
         check_target(folder, overwrite=overwrite)
         segment = write_segment(folder, documents, kind, config, space)
         manifest = Manifest(
@@ -86,9 +89,34 @@ def build(
             documents=origin.documents,
             rule=origin.rule,
             segments=(segment,),
+            contents=parts.contents,
         )
         commit(folder, manifest)
     return Index.open(folder)
+
+
+def is_built(manifest: Manifest, config: IndexConfig, metadata: Metadata) -> bool:
+    """Whether an index is what would be built again of the same documents.
+
+    Args:
+        manifest: The index.
+        config: Which kind of index is to be built, and its parameters.
+        metadata: What is known of the embeddings.
+    """
+    config = config.for_size(manifest.num_docs)
+    wanted = {
+        "kind": config.kind,
+        "parameters": config.parameters(),
+        "form": metadata.form or manifest.form,
+        "embedding_dim": manifest.embedding_dim if metadata.dim is None else metadata.dim,
+        "similarity": check_config(config, metadata),
+        "query_aggregation": metadata.query_aggregation or "sum",
+        "doc_aggregation": metadata.doc_aggregation or "max",
+        "fingerprint": metadata.fingerprint,
+    }
+    if metadata.fingerprint is None:
+        wanted |= {"model": metadata.model, "rule": metadata.rule}
+    return all(getattr(manifest, name) == value for name, value in wanted.items())
 
 
 def check_config(config: IndexConfig, metadata: Metadata) -> Similarity:

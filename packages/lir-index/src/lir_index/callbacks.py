@@ -9,33 +9,46 @@ of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (wher
 # ruff: noqa: ARG002 - Lightning hands over more than is needed here.
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 
 from lir_index import parts
-from lir_index.build import build, check_config
+from lir_index.build import build, check_config, is_built
 from lir_index.config import IndexConfig, SearchConfig
-from lir_index.errors import EmbeddingsError, LirIndexError, RunFileError
+from lir_index.contents import NOTHING, extended, joined
+from lir_index.embeddings import as_batch
+from lir_index.errors import DamagedPartsError, EmbeddingsError, LirIndexError, RunFileError
 from lir_index.index import Index
 from lir_index.kinds import default_config
+from lir_index.locks import FolderLock, check_free
+from lir_index.manifest import NAME, Manifest
 from lir_index.metadata import Metadata
 from lir_index.ownership import PARTS, remove_parts
 from lir_index.store import check_target
 from lir_index.trec import check_run_path, write_run
 
+logger = logging.getLogger("lir_index")
+
 Run = dict[str, dict[str, float]]
+Gathered = TypeVar("Gathered")
 
 
 class IndexCallback(Callback):
     """Builds an index from the embeddings that the trainer's predict loop makes.
 
-    Each process appends to its own part files; when all are done, the first builds the index. An interrupted run goes
-    on from its parts: :meth:`num_docs_done` says how many documents the dataset may skip.
+    Each process appends to its own part files; when all are done, the first builds the index. From the start to the end no
+    other process can change the index.
+
+    An interrupted run goes on from its parts, if their documents are still the same: the data module hands
+    :meth:`resume_indexing` a hash for each document that it reads, and may leave out as many as the answer says. Its batches then
+    have ``digests``, the same hashes. A data module that does not know of this may ask :meth:`num_docs_done`.
 
     Args:
         index_dir: Folder of the index.
@@ -45,8 +58,10 @@ class IndexCallback(Callback):
             them without encoding again.
 
     Raises:
-        IndexExistsError: If there is an index, and ``overwrite`` is not set.
+        IndexExistsError: If there is an index, and ``overwrite`` is not set. An index that was complete when its run was
+            killed, before it had removed its parts, is only refused when it turns out to be another.
         ForeignIndexError: If the folder holds anything that is not of an index.
+        BusyIndexError: If another process is changing the index.
     """
 
     def __init__(
@@ -65,7 +80,18 @@ class IndexCallback(Callback):
         self._metadata: Metadata | None = None
         self._writer: parts.PartWriter | None = None
         self._has_ended = True
-        check_target(self.index_dir, overwrite=overwrite)
+        self._lock: FolderLock | None = None
+        # What an interrupted run left: parts, or a complete index; why neither counts; whether documents were compared.
+        self._done = parts.Done()
+        self._complete: Manifest | None = None
+        self._why_anew: str | None = None
+        self._is_compared = False
+        # Documents that come again though they are in the parts, since another callback lacks them.
+        self._surplus = 0
+        # Others of the processes that index together come here when the first is at work.
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            check_free(self.index_dir)
+        self._check_target()
 
     @property
     def parts_dir(self) -> Path:
@@ -85,23 +111,80 @@ class IndexCallback(Callback):
         Raises:
             PartsError: If the interrupted run had another model, other documents or another number of processes.
         """
-        return parts.num_docs_done(self.parts_dir, rank, world_size, self._metadata)
+        try:
+            return parts.num_docs_done(self.parts_dir, rank, world_size, self._metadata)
+        except DamagedPartsError:
+            return 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check everything that can be checked before the first document is encoded."""
         if stage != "predict":
             return
-        check_target(self.index_dir, overwrite=self.overwrite)
+        if trainer.is_global_zero:
+            self._lock = FolderLock(self.index_dir)
+        self._check_target()
         self._metadata = _metadata_of(trainer, pl_module)
         self._config = self.index_config or default_config(self._metadata.form)
         check_config(self._config, self._metadata)
-        self._has_ended = False
-        self.num_docs_done(trainer.global_rank, trainer.world_size)
+        self._has_ended, self._is_compared, self._surplus = False, False, 0
+        self._done, self._complete, self._why_anew = parts.Done(), None, None
+        if self._may_be_complete:
+            self._complete = Manifest.read(self.index_dir)
+            if not is_built(self._complete, self._config, self._metadata):
+                check_target(self.index_dir, overwrite=False)
+            return
+        try:
+            # Under which name the documents are found matters less than what they are.
+            self._done = parts.find_done(
+                self.parts_dir, trainer.global_rank, trainer.world_size, self._metadata, whatever=["documents"]
+            )
+        except DamagedPartsError as error:
+            self._why_anew = str(error)
+
+    def resume_indexing(self, trainer: Trainer, digests: Iterable[bytes]) -> int:
+        """Compare the documents that an interrupted run has encoded with those that are read now.
+
+        If one of them has changed, or the order has, in whichever process, all documents are encoded anew.
+
+        Args:
+            trainer: The trainer; all of its processes call this.
+            digests: For each document of this process, in order, a hash of its id and its text. Only as many are drawn
+                as are compared.
+
+        Returns:
+            Number of documents of this process, from the first on, that need not be encoded.
+
+        Raises:
+            IndexExistsError: If there is an index already, and it is of other documents.
+        """
+        self._is_compared = True
+        to_compare = None if self._complete is not None else self._done.num_docs
+        count, contents = 0, NOTHING
+        for digest in itertools.islice(digests, to_compare):
+            count, contents = count + 1, extended(contents, [digest])
+        if self._complete is not None:
+            if joined(_gather(contents, trainer.world_size)) != self._complete.contents:
+                check_target(self.index_dir, overwrite=False)
+            return count
+        if self._why_anew is None and contents != self._done.contents:
+            self._why_anew = "The documents are not those that were encoded before."
+        self._why_anew = next(filter(None, _gather(self._why_anew, trainer.world_size)), None)
+        if self._why_anew is not None:
+            self._done = parts.Done()
+        return self._done.num_docs
+
+    def start_at(self, count: int) -> None:
+        """Say with which document of this process the batches begin, where that is earlier than :meth:`resume_indexing` allowed."""
+        self._surplus = self._done.num_docs - count
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the parts of this process."""
-        if trainer.is_global_zero and parts.is_kept(self.parts_dir):
-            remove_parts(self.parts_dir)
+        if self._complete is not None:
+            if not self._is_compared:
+                check_target(self.index_dir, overwrite=False)
+            return
+        if trainer.is_global_zero:
+            self._prepare_parts()
         trainer.strategy.barrier("parts of an earlier index are gone")
         self._writer = parts.PartWriter(
             self.parts_dir, trainer.global_rank, trainer.world_size, metadata=self._metadata
@@ -117,30 +200,52 @@ class IndexCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Append the embeddings of a batch."""
-        if self._writer is not None:
-            self._writer.append(*_ids_and_embeddings(outputs, "doc", "An index is built from documents"))
+        if self._writer is None:
+            return
+        doc_ids, embeddings = _ids_and_embeddings(outputs, "doc", "An index is built from documents")
+        # Not those of a module that hands over something else than it was given.
+        digests = (getattr(batch, "digests", None) or None) if getattr(batch, "doc_ids", None) == doc_ids else None
+        if self._surplus > 0:
+            known = min(self._surplus, len(doc_ids))
+            self._surplus -= known
+            embeddings = as_batch(embeddings).rows(known, len(doc_ids))
+            doc_ids, digests = doc_ids[known:], digests and digests[known:]
+        self._writer.append(doc_ids, embeddings, digests)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Build the index, in the first process."""
-        if self._writer is None or self._config is None:
+        if self._has_ended or self._config is None:
             return
         self._has_ended = True
-        self._writer.close()
-        self._writer = None
-        trainer.strategy.barrier("all parts are written")
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            trainer.strategy.barrier("all parts are written")
         if trainer.is_global_zero:
-            build(self.parts_dir, self.index_dir, self._config, metadata=self._metadata, overwrite=self.overwrite)
+            if self._complete is None:
+                build(
+                    self.parts_dir,
+                    self.index_dir,
+                    self._config,
+                    metadata=self._metadata,
+                    overwrite=self.overwrite,
+                    held=self._lock,
+                )
             if self.keep_parts:
                 parts.mark_kept(self.parts_dir)
             else:
                 remove_parts(self.parts_dir)
+        self._unlock()
         trainer.strategy.barrier("the index is complete")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Build the index where no document was left to encode: Lightning then leaves out the whole loop."""
-        if not self._has_ended:
-            self.on_predict_start(trainer, pl_module)
-            self.on_predict_end(trainer, pl_module)
+        try:
+            if not self._has_ended:
+                self.on_predict_start(trainer, pl_module)
+                self.on_predict_end(trainer, pl_module)
+        finally:
+            self._unlock()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Keep what has been encoded so far."""
@@ -150,6 +255,30 @@ class IndexCallback(Callback):
             # A second error, as on a full disk, would hide the first.
             with suppress(LirIndexError):
                 writer.flush()
+        self._unlock()
+
+    @property
+    def _may_be_complete(self) -> bool:
+        """Whether there is an index whose run was killed before it had removed its parts."""
+        return not self.overwrite and (self.index_dir / NAME).exists() and parts.are_left_over(self.parts_dir)
+
+    def _check_target(self) -> None:
+        check_target(self.index_dir, overwrite=self.overwrite or self._may_be_complete)
+
+    def _prepare_parts(self) -> None:
+        """Remove parts that the run does not go on from."""
+        if self._why_anew is not None:
+            logger.warning("%s All documents are encoded anew.", self._why_anew)
+            remove_parts(self.parts_dir)
+        elif parts.is_kept(self.parts_dir):
+            remove_parts(self.parts_dir)
+        elif self._is_compared and self._metadata is not None:
+            parts.name_anew(self.parts_dir, self._metadata)
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
 
 class SearchCallback(Callback):
@@ -275,11 +404,14 @@ def _ids_and_embeddings(outputs: Any, of: str, purpose: str) -> tuple[list[str],
     return list(ids), embeddings
 
 
-def _gather(runs: dict[int, Run], world_size: int) -> list[dict[int, Run]]:
+def _gather(mine: Gathered, world_size: int) -> list[Gathered]:
+    """Return what each process has."""
+    if world_size == 1:
+        return [mine]
     from torch import distributed
 
     gathered: list[Any] = [None] * world_size
-    distributed.all_gather_object(gathered, runs)
+    distributed.all_gather_object(gathered, mine)
     return gathered
 
 

@@ -99,6 +99,39 @@ class Batch:
         name = _VALUES[self.form]
         return Batch(self.form, {**self.arrays, name: np.ascontiguousarray(self.arrays[name][:, :dim])}, dim)
 
+    def is_sound(self, num: int) -> bool:
+        """Whether the arrays are those that the form has, and fit together: of arrays that were read from a file."""
+        arrays = self.arrays
+        types = {name: array.dtype.name for name, array in arrays.items()}
+        if set(types) != set(_TYPES[self.form]) or any(types[name] not in _TYPES[self.form][name] for name in types):
+            return False
+        if self.form == "dense":
+            return arrays["embeddings"].shape == (num, self.dim)
+        if self.form == "sparse":
+            indptr, indices = arrays["indptr"], arrays["indices"]
+            return (
+                indptr.shape == (num + 1,)
+                and indices.shape == arrays["data"].shape == (indptr[-1],)
+                and bool(indptr[0] == 0 and (np.diff(indptr) >= 0).all())
+                and bool(((indices >= 0) & (indices < self.dim)).all())
+            )
+        lengths, packed = arrays["lengths"], arrays[_VALUES[self.form]]
+        # Each is compared with the whole first: the sum of numbers that are too large would wrap around.
+        if lengths.shape != (num,) or not ((lengths >= 0) & (lengths <= len(packed))).all():
+            return False
+        total = int(lengths.sum())
+        if self.form == "text":
+            return packed.shape == (total,) and self.dim == 0 and _is_text(packed, np.cumsum(lengths))
+        if packed.shape != (total, self.dim):
+            return False
+        text_vectors, token_ids = arrays.get("text_vectors"), arrays.get("token_ids")
+        return text_vectors is None or (
+            text_vectors.ndim == 2
+            and len(text_vectors) == num
+            and token_ids is not None
+            and token_ids.shape == (total,)
+        )
+
     def row_of_value(self, position: int) -> int:
         """Which document the row of :attr:`values` at ``position`` belongs to."""
         if self.form == "dense":
@@ -108,6 +141,15 @@ class Batch:
 
 
 _VALUES = {"dense": "embeddings", "sparse": "data", "multi-vector": "vectors", "coil": "vectors", "text": "text"}
+
+_FLOATS, _INT32, _INT64, _UINT8 = ("float32", "float16"), ("int32",), ("int64",), ("uint8",)
+_TYPES = {
+    "dense": {"embeddings": _FLOATS},
+    "sparse": {"data": _FLOATS, "indices": _INT32, "indptr": _INT64},
+    "multi-vector": {"vectors": _FLOATS, "lengths": _INT64},
+    "coil": {"text_vectors": _FLOATS, "vectors": _FLOATS, "token_ids": _INT64, "lengths": _INT64},
+    "text": {"text": _UINT8, "lengths": _INT64},
+}
 
 # Arrays of packed forms that have one row a document, not one a vector.
 _ONE_EACH = ("lengths", "text_vectors")
@@ -197,6 +239,16 @@ def _check_text_dims(batches: Sequence[Batch]) -> None:
     dims = sorted({batch.arrays["text_vectors"].shape[1] for batch in batches})
     if len(dims) > 1:
         raise EmbeddingsError(f"The vectors of whole texts have {' and '.join(map(str, dims))} dimensions.")
+
+
+def _is_text(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> bool:
+    """Whether bytes are UTF-8, and no letter is cut by an end."""
+    try:
+        data.tobytes().decode()
+    except UnicodeDecodeError:
+        return False
+    starts = ends[ends < len(data)]
+    return not ((data[starts] & 0xC0) == 0x80).any()
 
 
 def _are_texts(given: Sequence[object]) -> bool:

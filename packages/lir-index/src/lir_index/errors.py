@@ -33,6 +33,10 @@ class PartsError(LirIndexError):
     """The parts are missing, unfinished, damaged, or were made by another run."""
 
 
+class DamagedPartsError(PartsError):
+    """A file of the parts is missing or is not as it was written."""
+
+
 class NoIndexError(LirIndexError):
     """There is no index in the folder."""
 

@@ -267,7 +267,7 @@ class Index:
             self._commit(segments=(entry,), deleted=None)
 
     def _commit(self, **changes: Any) -> None:
-        manifest = dataclasses.replace(self.manifest, format_version=FORMAT_VERSION, **changes)
+        manifest = dataclasses.replace(self.manifest, format_version=FORMAT_VERSION, contents=None, **changes)
         commit(self.path, manifest)
         self._load(manifest)
 

@@ -76,6 +76,7 @@ class Manifest:
         rule: How the model makes embeddings of texts: its whole config, uninterpreted; None if unknown.
         segments: The files.
         deleted: Which documents are in a segment and cannot be found; None where there are none.
+        contents: A hash of the documents' ids and texts, as they were read; None if unknown, or if documents came or went.
         created_by: Package and version that wrote the index.
         format_version: Version of this format.
     """
@@ -96,6 +97,7 @@ class Manifest:
     rule: dict[str, Any] | None
     segments: tuple[SegmentEntry, ...]
     deleted: Deleted | None = None
+    contents: str | None = None
     created_by: str = dataclasses.field(default_factory=lambda: f"lir-index {version('lir-index')}")
     format_version: int = FORMAT_VERSION
 
@@ -156,7 +158,7 @@ class Manifest:
         checksum = values.pop("checksum", None)
         is_as_written = checksum == _checksum(values)
         if seen == 2:
-            values["rule"] = None
+            values |= {"rule": None, "contents": None}
         names = {field.name for field in dataclasses.fields(cls)}
         if not is_as_written or set(values) != names:
             raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")

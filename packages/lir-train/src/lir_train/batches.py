@@ -64,10 +64,17 @@ class _StaysOnCpu:
 
 @dataclass(frozen=True)
 class DocBatch(_StaysOnCpu):
-    """Documents to be embedded; or, without a model, to be handed over."""
+    """Documents to be embedded; or, without a model, to be handed over.
+
+    Args:
+        doc_ids: Their ids.
+        docs: Their tokens, or their texts.
+        digests: For each a hash of its id and its text, by which an interrupted indexing knows it again.
+    """
 
     doc_ids: Sequence[str]
     docs: Sequence[TokenizedText] | Sequence[str]
+    digests: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lir_models.batching import BatchLimits
 from lir_models.fields import Side
 from lir_train.batches import DocBatch, QueryBatch, RankBatch, TrainBatch
 from lir_train.errors import TargetsMissingError, WrongStageError
+from lir_train.indexed import digest
 from lir_train.losses import Texts
 from lir_train.mini_batches import NO_LIMITS, MiniBatches, MiniBatchLimits, mini_batches, mini_batches_of_sets
 
@@ -114,7 +115,8 @@ def inference_batch(
         )
     if isinstance(dataset, DocDataset):
         docs: Sequence[DocSample] = samples
-        return DocBatch([doc.doc_id for doc in docs], model.tokenize([doc.doc for doc in docs], "doc"))  # pyright: ignore[reportArgumentType]
+        tokens: Any = model.tokenize([doc.doc for doc in docs], "doc")  # pyright: ignore[reportArgumentType]
+        return DocBatch([doc.doc_id for doc in docs], tokens, [digest(doc) for doc in docs])
     if isinstance(dataset, QueryDataset):
         queries: Sequence[QuerySample] = samples
         return QueryBatch(

@@ -13,6 +13,7 @@ from lir_data import DocDataset, QueryDataset, RetrievalDataset, RunDataset, Tup
 from lir_models.batching import batch_limits
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
+from lir_train.indexed import count_done
 from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
 
 InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset | RetrievalDataset
@@ -105,6 +106,8 @@ class LightningIRDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self._train_stream: TrainingStream | None = None
+        # Of each inference dataset the documents that were indexed before.
+        self._num_done: list[int] = []
 
     @property
     def names(self) -> list[str]:
@@ -168,21 +171,25 @@ class LightningIRDataModule(LightningDataModule):
 
     def predict_dataloader(self) -> list[DataLoader[Any]]:
         """Return a loader for each inference dataset; documents that are indexed already are left out."""
-        if not self.inference_datasets:
+        datasets = self.inference_datasets
+        if not datasets:
             raise WrongStageError("There are no inference_datasets to work on.")
-        return [self._inference_loader(dataset, self.num_docs_done(dataset)) for dataset in self.inference_datasets]
+        docs = [dataset for dataset in datasets if isinstance(dataset, DocDataset)]
+        self._num_done = [0] * len(datasets)
+        if len(docs) == len(datasets) and self.trainer is not None:
+            self._num_done = count_done(self.trainer, [self._shard(dataset) for dataset in docs])
+        return [self._inference_loader(dataset, done) for dataset, done in zip(datasets, self._num_done, strict=True)]
+
+    @property
+    def num_docs_before(self) -> int:
+        """Documents of this rank that an interrupted indexing had done; known when the loaders are made."""
+        return sum(self._num_done)
 
     def num_docs_done(self, dataset: InferenceDataset) -> int:
-        """Count the documents of this rank that an interrupted indexing left complete; 0 of anything but documents."""
-        trainer = self.trainer
-        if trainer is None or not isinstance(dataset, DocDataset) or len(self.inference_datasets) > 1:
-            return 0
-        counts = [
-            callback.num_docs_done(trainer.global_rank, trainer.world_size)  # pyright: ignore[reportAttributeAccessIssue]
-            for callback in trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-            if hasattr(callback, "num_docs_done")
-        ]
-        return min(counts, default=0)
+        """Count the documents of a dataset, in this rank, that an interrupted indexing had done."""
+        return sum(
+            done for other, done in zip(self.inference_datasets, self._num_done, strict=False) if other is dataset
+        )
 
     def _inference_loader(self, dataset: Any, num_done: int = 0) -> DataLoader[Any]:
         shard = self._shard(dataset)
