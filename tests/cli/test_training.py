@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ def test_a_checkpoint_is_kept_every_so_many_steps(train: Lir, monkeypatch: pytes
     monkeypatch.setattr(BiEncoderModule, "training_step", _interrupted_at(4, BiEncoderModule.training_step))
     assert train("--output", "out", "--data.train_batch_size", 1).code == 130
     assert read_checkpoint("out-checkpoints/last.ckpt")["global_step"] == 3
+
+
+def test_a_checkpoint_is_kept_every_few_minutes(train: Lir, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lir_cli.checkpoints
+
+    assert timedelta(minutes=5) == lir_cli.checkpoints._TIME_BETWEEN
+    monkeypatch.setattr(lir_cli.checkpoints, "_TIME_BETWEEN", timedelta(0))
+    monkeypatch.setattr(BiEncoderModule, "training_step", _interrupted_at(2, BiEncoderModule.training_step))
+    assert train("--output", "out", "--data.train_batch_size", 1).code == 130
+    assert read_checkpoint("out-checkpoints/last.ckpt")["global_step"] == 2
 
 
 def _interrupted_at(step: int, training_step: Callable[..., Any]) -> Callable[..., Any]:

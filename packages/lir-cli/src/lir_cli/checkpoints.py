@@ -1,5 +1,6 @@
 """What a training keeps while it goes on, and which of it is the best in the end."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,21 @@ from lightning import Callback
 from lir_cli.errors import InterruptedTrainingError, SettingsError
 from lir_cli.output import say
 from lir_cli.pipeline import Pipeline
+from lir_cli.stopping import StopsBetweenSteps
 from lir_data import parse_measures
 from lir_train import LightningIRModelCheckpoint, read_checkpoint
 
 # Of a training whose epochs take a night; a checkpoint takes some seconds.
 _STEPS_BETWEEN = 1_000
+# The most that a kill can cost.
+_TIME_BETWEEN = timedelta(minutes=5)
 
 
 class Checkpoints:
     """The checkpoints of a training in a folder: ``last.ckpt``, and ``best.ckpt`` if something is measured.
 
-    The last is kept at the end of each epoch and every 1,000 steps; the best at each validation, by the first measure of
-    the first dataset that has judgements.
+    The last is kept at the end of each epoch, every 1,000 steps, every five minutes, and when a signal stops the training;
+    the best at each validation, by the first measure of the first dataset that has judgements.
 
     Args:
         pipeline: Whose training it is.
@@ -39,12 +43,13 @@ class Checkpoints:
                 filename="best", monitor=self.measure, mode="max", save_on_train_epoch_end=False, **same
             )
             pipeline.callbacks.extend((self._validated, self._best))
-        pipeline.callbacks.append(
-            LightningIRModelCheckpoint(filename="last", every_n_train_steps=_STEPS_BETWEEN, **same)
-        )
-        pipeline.callbacks.append(
-            LightningIRModelCheckpoint(filename="last", every_n_epochs=1, save_on_train_epoch_end=True, **same)
-        )
+        rhythms: list[dict[str, Any]] = [
+            {"every_n_train_steps": _STEPS_BETWEEN},
+            {"train_time_interval": _TIME_BETWEEN},
+            {"every_n_epochs": 1, "save_on_train_epoch_end": True},
+        ]
+        last = [LightningIRModelCheckpoint(filename="last", **same, **rhythm) for rhythm in rhythms]
+        pipeline.callbacks.extend((StopsBetweenSteps(last[-1]), *last))
 
     def take_best(self, module: Any) -> None:
         """Give a module, which was trained, the weights of the best step, and say which step that is.

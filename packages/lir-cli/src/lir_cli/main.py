@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from lir_cli import signals
 from lir_cli.errors import did_you_mean
 from lir_cli.terminal import clean_line, echo
 from lir_cli.voice import Voice, quiet_process, voice_options
@@ -100,34 +101,49 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``lir`` and leave with 0 (done), 1 (failed) or 2 (wrong usage)."""
+    """Run ``lir`` and leave with 0 (done), 1 (failed), 2 (wrong usage), 130 (SIGINT) or 143 (SIGTERM)."""
     if arguments is None:
         quiet_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with signals.listening(is_whole_process=arguments is None):
+        sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
     voice = Voice()
     try:
-        sys.exit(cli.main(words, prog_name="lir", standalone_mode=False, obj=voice) or 0)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.exceptions.NoArgsIsHelpError as error:
-        echo(error.format_message(), err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        echo(f"Error: {clean_line(error.format_message())}", err=True)
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            echo(f"hint: {error.ctx.command_path} --help", err=True)
-        sys.exit(error.exit_code)
+        return cli.main(words, prog_name="lir", standalone_mode=False, obj=voice) or 0
+    except signals.Stopped:
+        return signals.tell(_say)
+    except SystemExit:
+        if signals.is_stopped():
+            return signals.tell(_say)
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - said in a sentence
-        if voice.debug:
+        if signals.is_stopped():  # what fails while a command stops is no news
+            return signals.tell(_say)
+        if voice.debug and not isinstance(error, click.exceptions.Abort | click.ClickException):
             echo("".join(traceback.format_exception(error)), err=True)
-        sys.exit(_explain(error))
+        return _explain(error)
+
+
+def _say(text: str) -> None:
+    echo(text, err=True)
 
 
 def _explain(error: BaseException) -> int:
     """Print an error to stderr as a person would like to read it; return the exit code."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
         echo("Interrupted.", err=True)
         return 130
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        echo(error.format_message(), err=True)
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        echo(f"Error: {clean_line(error.format_message())}", err=True)
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            echo(f"hint: {error.ctx.command_path} --help", err=True)
+        return error.exit_code
     if isinstance(error, BrokenPipeError):
         return 0
     cause: BaseException | None = error

@@ -10,6 +10,7 @@ from lir_cli.optimizer import optimizer_blueprint
 from lir_cli.progress import ProgressCallback
 from lir_cli.settings import Mapped, check_arguments, has_callback, register_datasets, resolve_classes, short_name
 from lir_cli.steps import with_training_steps
+from lir_cli.stopping import stop_by_signals
 from lir_models import detect
 from lir_train import (
     BiEncoderModule,
@@ -57,6 +58,7 @@ class Pipeline:
             seed_everything(settings["seed_everything"], verbose=False)
         self.trainer: LightningIRTrainer = trainer_blueprint.make()
         self.callbacks.append(ProgressCallback(stage))
+        stop_by_signals(self.callbacks)
 
     @property
     def callbacks(self) -> list[Any]:

@@ -7,10 +7,11 @@ from typing import Any
 import yaml
 
 from lir_cli.checkpoints import Checkpoints, checkpoint_to_go_on_from, interrupted, refuse_checkpoints
-from lir_cli.errors import SettingsError
+from lir_cli.errors import InterruptedTrainingError, SettingsError
 from lir_cli.output import say
 from lir_cli.pipeline import Pipeline
 from lir_cli.settings import Mapped, has_callback
+from lir_cli.signals import say_on_stop
 
 #: What a trained model has beside it: the settings that trained it.
 SETTINGS_FILE = "train.yaml"
@@ -43,6 +44,7 @@ def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: boo
     is_first: bool = pipeline.trainer.is_global_zero
     if keeps and not resume and is_first:
         shutil.rmtree(folder, ignore_errors=True)
+    say_on_stop(lambda: _in_words(interrupted(pipeline.trainer.global_step, folder)))
     try:
         _, module = pipeline.run(ckpt_path=checkpoint)
     except SystemExit:  # what Lightning makes of Ctrl-C
@@ -54,6 +56,10 @@ def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: boo
     if output is not None and is_first:
         save(module, output, settings, overwrite=overwrite)
         say(f"The model is in {output}")
+
+
+def _in_words(error: InterruptedTrainingError) -> str:
+    return f"{error}\nhint: {error.hint}" if error.hint else str(error)
 
 
 def save(module: Any, output: Path, settings: Mapped, *, overwrite: bool) -> None:

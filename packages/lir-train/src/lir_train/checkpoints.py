@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lir_train.errors import CheckpointError, LirTrainError
@@ -18,6 +18,18 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
     Beside ``NAME.ckpt``, from which a training goes on, lies the folder ``NAME``, which lir and sentence-transformers
     load. The folder is complete or absent, and goes when its checkpoint goes.
     """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save a checkpoint where the rhythm says so, between two steps of the optimizer."""
+        if ends_step(trainer, batch_idx):
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def save_now(self, trainer: Trainer) -> None:
+        """Save a checkpoint, whatever the rhythm; where that of this step is there, nothing is done."""
+        if trainer.global_step and trainer.global_step != self._last_global_step_saved:
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         folder = _folder(filepath)
@@ -43,6 +55,11 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             _remove(_folder(filepath))
         super()._remove_checkpoint(trainer, filepath)
+
+
+def ends_step(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether the optimizer's step was made after this batch; gradients that are half accumulated are in no checkpoint."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches == 0 or trainer.is_last_batch
 
 
 def read_checkpoint(path: str | Path, *, weights: bool = True) -> dict[str, Any]:

@@ -34,8 +34,10 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
       lir demo --ask "open a network connection"
     """
     from lir_cli.errors import LirCliError
+    from lir_cli.signals import say_on_stop
     from lir_models import detect
 
+    say_on_stop("The same command begins anew.")
     folder = Path(output)
     if folder.exists() and not (folder / "docs.jsonl").is_file() and any(folder.iterdir()):
         raise LirCliError(f"'{output}' exists, and is not of an earlier demo.", hint="--output names another folder")

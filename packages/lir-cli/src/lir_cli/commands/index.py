@@ -55,8 +55,10 @@ def command(
     from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start, windows
     from lir_cli.output import say
     from lir_cli.settings import merge
+    from lir_cli.signals import say_on_stop
     from lir_cli.without_model import kind_of_texts, without_model
 
+    say_on_stop("What is encoded is kept; the same command goes on from there.")
     settings = start(ctx, configs)
     settings = merge(settings, model_settings(model, "BiEncoderModule"))
     cut = windows(passage_length, passage_stride)
