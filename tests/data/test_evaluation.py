@@ -6,11 +6,11 @@ from pathlib import Path
 import ir_measures
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lir_data import evaluate, read_qrels, read_run, write_qrels, write_run
-from lir_data.errors import EmptySourceError, UnknownMeasureError
+from lir_data.errors import ArgumentError, EmptySourceError, UnknownMeasureError
 
 DOCS = st.sampled_from("abcdefgh")
 QUERIES = st.sampled_from(["q1", "q2", "q3"])
@@ -51,6 +51,36 @@ def test_the_order_in_which_documents_are_given_changes_nothing(
     turned = {query: dict(reversed(docs.items())) for query, docs in reversed(run.items())}
     measures = ["nDCG@3", "RR", "P@2", "Judged@2"]
     assert evaluate(run, qrels, measures) == pytest.approx(evaluate(turned, qrels, measures))
+
+
+def test_gdevals_measures_know_every_id() -> None:
+    run = {"PLAIN-2": {"d1": 2.0}, "PLAIN-12": {"d1": 2.0, "d9": 1.0}}
+    qrels = {"PLAIN-2": {"d1": 1}, "PLAIN-12": {"d9": 1}}
+    values = evaluate(run, qrels, ["ERR@10", "nDCG(dcg='exp-log2')@10"], per_query=True)
+    assert values["ERR@10"] == {"PLAIN-2": 0.0625, "PLAIN-12": 0.03125}
+    assert values["nDCG(dcg='exp-log2')@10"] == {"PLAIN-2": 1.0, "PLAIN-12": 0.63093}
+
+
+@given(RUNS, QRELS)
+@settings(max_examples=5)
+def test_gdevals_measures_are_those_of_ir_measures_where_ids_are_numbers(
+    run: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
+) -> None:
+    run, qrels = ({query[1:]: docs for query, docs in table.items()} for table in (run, qrels))
+    expected = dict.fromkeys(qrels, 0.0) | {
+        metric.query_id: metric.value for metric in ir_measures.iter_calc([ir_measures.ERR @ 3], qrels, run)
+    }
+    named = (
+        {f"my query-{query}": {f"{doc} x": value for doc, value in docs.items()} for query, docs in table.items()}
+        for table in (run, qrels)
+    )
+    found = evaluate(*named, ["ERR@3"], per_query=True)["ERR@3"]
+    assert found == {f"my query-{query}": value for query, value in expected.items() if query in qrels}
+
+
+def test_gdevals_measures_refuse_relevance_that_they_do_not_know() -> None:
+    with pytest.raises(ArgumentError, match="ERR@10 is for relevance up to 4; that of 'd' for the query 'q' is 5"):
+        evaluate({"q": {"d": 1.0}}, {"q": {"d": 5}}, ["ERR@10"])
 
 
 def test_a_judged_query_that_the_run_lacks_counts_zero() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from lir_data import gdeval
 from lir_data.errors import EmptySourceError
 from lir_data.measures import parse_measures
 from lir_data.trec import read_qrels, read_run, singles
@@ -105,9 +106,14 @@ def values_by_query(
         short = [measure for measure in short if measure.NAME == "RR"]
     depth = max((measure["cutoff"] for measure in short), default=0)
     heads = {query_id: _head(docs, depth) for query_id, docs in ranked.items()} if short else {}
-    for some, docs_of in ((short, heads), ([measure for measure in values if measure not in short], ranked)):
+    by_gdeval = [measure for measure in values if gdeval.is_by_gdeval(measure)]
+    whole = [measure for measure in values if measure not in (*short, *by_gdeval)]
+    for some, docs_of in ((short, heads), (whole, ranked)):
         for metric in ir_measures.iter_calc(some, qrels, docs_of) if some else ():
             values[metric.measure][metric.query_id] = float(metric.value)
+    if by_gdeval:
+        for measure, query_id, value in gdeval.computed(by_gdeval, qrels, ranked):
+            values[measure][query_id] = value
     return {measure: {query_id: by_query[query_id] for query_id in qrels} for measure, by_query in values.items()}
 
 
