@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-import lir_cli.settings
-from lir_cli.construct import make
+from lir_cli.construct import fitted, made
 from lir_cli.index_type import KINDS
 from lir_data import evaluate, read_run
-from lir_index import Bm25IndexConfig, Index, PartWriter, build
+from lir_index import Bm25IndexConfig, Index, IndexConfig, PartWriter, build
 from lir_index.kinds import config_class, config_names
 from lir_models import BiEncoderConfig, BiEncoderModel, CoilConfig, ColConfig, MvrConfig, UniCoilConfig
 
@@ -197,11 +196,11 @@ def test_bm25_by_a_configuration_without_a_model(lir: Lir, texts: Path) -> None:
 def test_the_papers_names_of_configs_are_known(name: str, module: str) -> None:
     import lir_index
 
-    resolved = lir_cli.settings.resolve_classes({"class_path": f"{module}{name}"}, "config")
-    assert type(make(resolved, "config")) is getattr(lir_index, name)
+    planned = fitted({"class_path": f"{module}{name}"}, lir_index.IndexConfig | lir_index.SearchConfig, "config")
+    assert type(made(planned)) is getattr(lir_index, name)
 
 
 @pytest.mark.parametrize("name", [name for name in config_names() if name != "faiss-factory"])
 def test_the_config_of_every_type_can_be_named_in_yaml(name: str) -> None:
     found = config_class(name)
-    assert make(lir_cli.settings.resolve_classes({"class_path": found.__name__}, "config"), "config") == found()
+    assert made(fitted({"class_path": found.__name__}, IndexConfig, "config")) == found()

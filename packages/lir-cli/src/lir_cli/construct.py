@@ -1,21 +1,18 @@
-"""From resolved settings to objects, innermost first, so that each mistake is told where it is and by whoever finds it.
+"""From a configuration to objects: all of it is checked first, then the innermost objects are made, then those around them.
 
-jsonargparse reads an object's plain values by the type hints of its class. It is given the objects inside as they are:
-were it to make them itself, their errors would drown in its own account of what it tried.
+An object is made only where the annotation of an argument asks for one, and only of a class that the annotation allows.
+Anywhere else a configuration is plain data, and data it stays.
 """
 
 import inspect
-import types
-import typing
-from typing import Any, Literal
+from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
-
-from lir_cli.errors import SettingsError, did_you_mean
-from lir_cli.settings import Mapped, check_arguments, find_class
-from lir_models import BiEncoderConfig, CrossEncoderConfig
-
-_KEY = "made"
+from lir_cli.annotations import ANYTHING, alternatives, arguments_of, in_words, kinds_in
+from lir_cli.classes import find_class, full_name, is_one_of
+from lir_cli.errors import SettingsError, did_you_mean, is_ours
+from lir_cli.paper_names import renamed_argument
+from lir_cli.settings import Mapped, keys_beside
+from lir_cli.values import Unfit, is_list, is_mapping, is_tuple, items_of, plain
 
 
 class Blueprint:
@@ -23,39 +20,53 @@ class Blueprint:
 
     Args:
         found: The class.
-        arguments: Its arguments; what has a ``class_path`` inside is made at once.
+        arguments: Its arguments.
         path: The dotted key, for errors.
-        skip: Parameters that are given when it is made.
+        skip: A parameter that is given when it is made.
 
     Raises:
-        SettingsError: If an argument is missing, or is not what its type hint says.
+        SettingsError: If an argument is missing, is unknown, or is not what its annotation says.
     """
 
-    def __init__(self, found: type, arguments: Mapped, path: str, *, skip: str | None = None) -> None:
+    def __init__(self, found: type, arguments: Any, path: str, *, skip: str | None = None) -> None:
         self.found = found
-        hints = _hints(found)
-        given = {name: make(_with_class(value, hints.get(name)), f"{path}.{name}") for name, value in arguments.items()}
-        # Configs are dataclasses, whose class could otherwise not be chosen.
-        set_parsing_settings(subclasses_enabled=[BiEncoderConfig, CrossEncoderConfig])
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_class_arguments(found, _KEY, skip={skip} if skip else None, instantiate=False, sub_configs=True)
-        try:
-            # A class without arguments leaves nothing behind.
-            made = parser.instantiate(parser.parse_object({_KEY: given})).get(_KEY)
-        except (ArgumentError, ValueError, TypeError) as error:
-            raise SettingsError(_sentence(found, given, path, str(error))) from error
-        # jsonargparse marks a name that its namespace has a method of, "keys" for instance, by a space of no width.
-        self.arguments: Mapped = {name.lstrip("\u200b"): value for name, value in vars(made).items()} if made else {}
+        self.path = path
+        allowed = arguments_of(found, skip=skip)
+        self.arguments: Mapped = {}
+        for name, value in _mapped(arguments, path).items():
+            if name not in allowed.named and not (allowed.takes_others and isinstance(name, str)):
+                near = renamed_argument(name, allowed.named) or did_you_mean(name, allowed.named)
+                raise SettingsError(f"{path}: {found.__name__} has no argument '{name}'.{near}")
+            hint = allowed.named[name].hint if name in allowed.named else Any
+            try:
+                self.arguments[name] = fitted(value, _known_better(found, name, hint), f"{path}.{name}")
+            except Unfit as error:
+                raise SettingsError(f"{path}: {error.sentence(f'{path}.')}") from None
+        lacking = [name for name, one in allowed.named.items() if one.is_required and name not in self.arguments]
+        if lacking:
+            raise SettingsError(f"{path}: {found.__name__} needs {' and '.join(lacking)}.")
+
+    def prepare(self) -> "Blueprint":
+        """Make the objects among the arguments, so that what they refuse is told before this one is made."""
+        self.arguments = {name: made(value) for name, value in self.arguments.items()}
+        return self
 
     def make(self, *first: Any) -> Any:
         """Make the object."""
-        return self.found(*first, **self.arguments)
+        arguments = self.prepare().arguments
+        try:
+            return self.found(*first, **arguments)
+        except Exception as error:
+            if is_ours(error) or self.found.__module__.startswith("lir_"):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise SettingsError(f"{self.path}: {self.found.__name__} refuses its arguments: {reason}") from error
 
 
 def blueprint(
     settings: Any,
     path: str,
-    kinds: tuple[type, ...] = (object,),
+    kinds: tuple[type, ...],
     *,
     skip: str | None = None,
     inner: str = ".init_args",
@@ -76,98 +87,121 @@ def blueprint(
     wanted = f"{'an' if wanted[0] in 'AEIOU' else 'a'} {wanted}"
     if not isinstance(settings, dict) or "class_path" not in settings:
         raise SettingsError(f"{path}: there is no class_path; it must name {wanted}.")
-    found = find_class(settings["class_path"], path)
-    if not issubclass(found, kinds):
+    allowed = keys_beside(path)
+    for key in settings:
+        if key not in allowed:
+            raise SettingsError(f"{path}: there is no key '{key}' beside class_path.{did_you_mean(key, allowed)}")
+    found = find_class(settings["class_path"], path, kinds)
+    if not is_one_of(found, kinds):
         raise SettingsError(f"{path}: the class must be {wanted}; {found.__name__} is none.")
-    arguments = settings.get("init_args") or {}
-    check_arguments(found, arguments, f"{path}{inner}")
-    return Blueprint(found, arguments, f"{path}{inner}", skip=skip)
+    return Blueprint(found, settings.get("init_args"), f"{path}{inner}", skip=skip)
 
 
-def make(value: Any, path: str) -> Any:
-    """Make whatever has a ``class_path``, the innermost first; anything else stays as it is."""
-    if isinstance(value, list):
-        return [make(item, f"{path}.{place}") for place, item in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    if "weight" in value and "class_path" in value:
-        return _weighted(value, path)
-    if "class_path" in value:
-        return blueprint(value, path).make()
-    return {key: make(item, f"{path}.{key}") for key, item in value.items()}
+def made(value: Any) -> Any:
+    """Make the objects that are planned in a value; anything else stays as it is."""
+    if isinstance(value, Blueprint):
+        return value.make()
+    if isinstance(value, dict):
+        return {key: made(item) for key, item in value.items()}
+    return type(value)(map(made, value)) if type(value) in (list, tuple) else value
 
 
-def _weighted(value: Mapped, path: str) -> tuple[Any, float]:
-    """Make a loss that has a weight beside it."""
+def fitted(value: Any, hint: Any, path: str) -> Any:
+    """Make a value of a configuration what an annotation allows, with blueprints in the places of objects.
+
+    Args:
+        value: The value.
+        hint: The annotation.
+        path: The dotted key, for errors.
+
+    Raises:
+        SettingsError: If a class is named where none is wanted, or one that is not wanted.
+        Unfit: If the value is of another type.
+    """
+    choices = alternatives(hint)
+    if any(choice in ANYTHING for choice in choices):
+        return _data(value, path)
+    kinds = kinds_in(hint)
+    if isinstance(value, dict) and "class_path" in value:
+        return _planned(value, hint, kinds, path)
+    unfit = Unfit(value, hint, path)
+    for exactly in (True, False):
+        for choice in choices:
+            try:
+                return _as(value, choice, path, exactly=exactly)
+            except Unfit as error:
+                # Of a list in which one value is wrong, that one is told of.
+                unfit = error if error.path != path else unfit
+    if isinstance(value, str) and kinds:
+        return _planned({"class_path": value}, hint, kinds, path)
+    if isinstance(value, dict) and len(kinds) == 1:
+        # Only one class can be meant.
+        return _planned({"class_path": full_name(kinds[0]), "init_args": value}, hint, kinds, path)
+    raise unfit
+
+
+def _as(value: Any, choice: Any, path: str, *, exactly: bool) -> Any:
+    """Make a value what one alternative of an annotation allows."""
+    items = items_of(choice)
+    if isinstance(value, dict) and is_mapping(choice):
+        return {key: fitted(item, items[-1], f"{path}.{key}") for key, item in value.items()}
+    if isinstance(value, list) and is_tuple(choice):
+        if items[-1] is not ... and len(items) != len(value):
+            raise Unfit(value, choice, path)
+        hints = [items[0]] * len(value) if items[-1] is ... else items
+        return tuple(fitted(item, one, f"{path}.{n}") for n, (item, one) in enumerate(zip(value, hints, strict=True)))
+    if isinstance(value, list) and is_list(choice):
+        return [fitted(item, items[0], f"{path}.{n}") for n, item in enumerate(value)]
+    return plain(value, choice, path, exactly=exactly)
+
+
+def _planned(value: Mapped, hint: Any, kinds: tuple[type, ...], path: str) -> Any:
+    """Plan an object of a class that the annotation allows."""
+    if not kinds:
+        raise SettingsError(
+            f"{path} names the class '{value['class_path']}'; it must be {in_words(hint)}, and no object is made there."
+        )
+    allowed = keys_beside(path)
+    for key in value:
+        if key not in allowed:
+            raise SettingsError(f"{path}: there is no key '{key}' beside class_path.{did_you_mean(key, allowed)}")
+    found = find_class(value["class_path"], path, kinds)
+    if not is_one_of(found, kinds):
+        raise Unfit(found, hint, path)
+    if inspect.isabstract(found):
+        raise SettingsError(f"{path}: {found.__name__} is what all of its kind share; name one of them.")
+    planned = Blueprint(found, value.get("init_args"), f"{path}.init_args")
+    if "weight" not in value:
+        return planned
     weight = value["weight"]
     if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise SettingsError(f"{path}: weight is {_shown(weight)}; it must be a number.")
-    return blueprint(value, path).make(), float(weight)
+        raise SettingsError(f"{path}: weight is {weight!r}; it must be a number.")
+    return planned, float(weight)
 
 
-def _with_class(value: Any, hint: Any) -> Any:
-    """Spell out the class of an object that is given by its arguments alone, where only one can be meant."""
-    if not isinstance(value, dict) or "class_path" in value:
-        return value
-    classes = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
-    if len(classes) != 1 or not isinstance(classes[0], type) or classes[0].__module__ == "builtins":
-        return value
-    return {"class_path": f"{classes[0].__module__}.{classes[0].__qualname__}", "init_args": value}
+def _data(value: Any, path: str) -> Any:
+    """Refuse a class where an annotation allows any value; what is made there nobody could tell."""
+    if isinstance(value, dict):
+        if "class_path" in value:
+            raise SettingsError(f"{path} names the class '{value['class_path']}', and no object is made there.")
+        return {key: _data(item, f"{path}.{key}") for key, item in value.items()}
+    return [_data(item, f"{path}.{n}") for n, item in enumerate(value)] if isinstance(value, list) else value
 
 
-def _hints(found: type) -> dict[str, Any]:
-    return typing.get_type_hints(found.__init__)
+def _mapped(arguments: Any, path: str) -> dict[Any, Any]:
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, dict):
+        raise SettingsError(f"{path} is {arguments!r}; it must be arguments and their values.")
+    return arguments
 
 
-def _sentence(found: type, given: Mapped, path: str, error: str) -> str:
-    """Say in one sentence what jsonargparse found wrong."""
-    parameters = inspect.signature(found).parameters
-    for name, value in given.items():
-        if f'"{_KEY}.{name}"' in error and name in parameters:
-            hint = _hints(found).get(name, Any)
-            near = did_you_mean(value, [item for item in _literals(hint) if isinstance(item, str)])
-            return f"{path}: {name} is {_shown(value)}; it must be {_words(hint)}.{near}"
-    lacking = [
-        name
-        for name, parameter in parameters.items()
-        if parameter.default is parameter.empty and name not in given and f"{_KEY}.{name}" in error
-    ]
-    if lacking:
-        return f"{path}: {found.__name__} needs {' and '.join(lacking)}."
-    return f"{path}: {' '.join(error.replace(f'{_KEY}.', '').split())}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool | int | float | dict) or value is None:
-        return str(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    return f"'{value}'" if isinstance(value, str) else f"a {type(value).__name__}"
-
-
-def _words(hint: Any) -> str:
-    """Say what a type hint allows."""
-    choices = list(dict.fromkeys(_choices(hint)))
-    return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
-
-
-def _choices(hint: Any) -> list[str]:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return [choice for item in inner for choice in _choices(item)]
-    if origin is Literal:
-        return [repr(item) for item in inner]
-    if hint is type(None):
-        return ["null"]
-    if isinstance(origin, type) and inner and not issubclass(origin, tuple):
-        return [f"a list of {_words(inner[0])}" if len(inner) == 1 else origin.__name__]
-    return [_PLAIN.get(hint, getattr(hint, "__name__", str(hint)))]
-
-
-_PLAIN: dict[Any, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-
-
-def _literals(hint: Any) -> list[Any]:
-    if typing.get_origin(hint) is Literal:
-        return list(typing.get_args(hint))
-    return [item for inner in typing.get_args(hint) for item in _literals(inner)]
+def _known_better(found: type, name: str, hint: Any) -> Any:
+    """Return the annotation of an argument: peft is an extra, so that lir's modules cannot name its class themselves."""
+    if name != "adapter" or not found.__module__.startswith("lir_train."):
+        return hint
+    try:
+        from peft import PeftConfig
+    except ImportError:
+        return dict[str, Any] | None
+    return PeftConfig | dict[str, Any] | None

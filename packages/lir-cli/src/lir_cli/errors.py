@@ -35,3 +35,9 @@ def did_you_mean(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the choice nearest to ``name``, or nothing."""
     near = get_close_matches(str(name), list(choices), n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether a lir package raised it on purpose; known by where the class is defined, without an import."""
+    modules = [kind.__module__ for kind in type(error).__mro__]
+    return any(module.startswith("lir_") and module.endswith(".errors") for module in modules)

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from lir_cli.errors import SettingsError
-from lir_cli.settings import Mapped, apply_overrides, read_yaml, short_name
+from lir_cli.settings import Mapped, apply_overrides, check_overrides, read_yaml, short_name
 
 
 def start(ctx: click.Context, configs: tuple[str, ...]) -> Mapped:
     """Read the configuration; a mistyped flag is found before anything else."""
-    apply_overrides({}, ctx.args, _names(ctx))
+    check_overrides(ctx.args, _names(ctx))
     return read_yaml(configs)
 
 

@@ -41,5 +41,5 @@ def _group(optimizer: Mapped, group: Any, path: str) -> ParameterGroup:
     if not isinstance(options, dict) or not options:
         raise SettingsError(f"{path}: options is {options!r}; it must say what is different, such as {{lr: 0.001}}.")
     # An option is an argument of the optimizer: its name and its value are checked as such.
-    checked = blueprint({**optimizer, "init_args": options}, f"{path}.options", skip="params", inner="")
+    checked = blueprint({**optimizer, "init_args": options}, f"{path}.options", (Optimizer,), skip="params", inner="")
     return ParameterGroup(pattern, {name: checked.arguments[name] for name in options})

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from lir_cli.classes import allow_imports
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 #: Of commands that take a configuration: what is no flag of theirs may be a dotted override.
@@ -22,13 +24,24 @@ def together(*options: Decorator) -> Decorator:
     return decorate
 
 
-config = click.option(
-    "--config",
-    "configs",
-    multiple=True,
-    metavar="FILE",
-    help="YAML with the keys trainer, model, data, datasets; several are merged in order. A flag wins over a file, and any key "
-    "can be overridden: --trainer.max_steps 100.",
+config = together(
+    click.option(
+        "--config",
+        "configs",
+        multiple=True,
+        metavar="FILE",
+        help="YAML with the keys trainer, model, data, datasets; several are merged in order. A flag wins over a file, and "
+        "any key can be overridden: --trainer.max_steps 100.",
+    ),
+    click.option(
+        "--allow-imports",
+        multiple=True,
+        metavar="PACKAGE",
+        expose_value=False,
+        callback=allow_imports,
+        help="Let a configuration name classes of another package than lir, lightning, torch, transformers and peft; its "
+        "code is run when it is imported.",
+    ),
 )
 model = click.option("--model", metavar="MODEL", help="A folder, an id of the Hugging Face hub, or package:NAME.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there.")

@@ -8,7 +8,7 @@ from lir_cli.construct import Blueprint, blueprint
 from lir_cli.errors import SettingsError
 from lir_cli.optimizer import optimizer_blueprint
 from lir_cli.progress import ProgressCallback
-from lir_cli.settings import Mapped, check_arguments, has_callback, register_datasets, resolve_classes, short_name
+from lir_cli.settings import Mapped, has_callback, register_datasets
 from lir_cli.steps import with_training_steps
 from lir_cli.stopping import stop_by_signals
 from lir_models import detect
@@ -36,10 +36,8 @@ class Pipeline:
             if key not in settings:
                 raise SettingsError(f"The configuration has no '{key}'.")
         register_datasets(settings)
-        settings = {key: resolve_classes(value, key) for key, value in settings.items() if key != "datasets"}
         if stage == "fit":
             settings = with_training_steps(settings)
-        trainer = _trainer_settings(settings.get("trainer") or {}, stage)
         self._model = blueprint(settings["model"], "model", (BiEncoderModule, CrossEncoderModule, TextModule))
         self._optimizer = self._scheduler = None
         self._groups: list[ParameterGroup] = []
@@ -49,14 +47,19 @@ class Pipeline:
             if self._optimizer is None:
                 raise SettingsError("The configuration has an lr_scheduler but no optimizer for it.")
             self._scheduler = blueprint(settings["lr_scheduler"], "lr_scheduler", (LRScheduler,), skip="optimizer")
-        trainer_blueprint = Blueprint(LightningIRTrainer, trainer, "trainer")
-        self.data: LightningIRDataModule = blueprint(settings["data"], "data", (LightningIRDataModule,)).make()
-        self._check_model(settings["model"])
+        data = blueprint(settings["data"], "data", (LightningIRDataModule,))
+        trainer = Blueprint(LightningIRTrainer, _trainer_settings(settings.get("trainer") or {}, stage), "trainer")
+        # Until here nothing is made. From here on the objects themselves refuse what they are given.
+        for planned in (self._model, self._optimizer, self._scheduler, trainer):
+            if planned is not None:
+                planned.prepare()
+        self.data: LightningIRDataModule = data.make()
+        self._check_model(self._model)
         if settings.get("seed_everything") is not None:
             from lightning import seed_everything
 
             seed_everything(settings["seed_everything"], verbose=False)
-        self.trainer: LightningIRTrainer = trainer_blueprint.make()
+        self.trainer: LightningIRTrainer = trainer.make()
         self.callbacks.append(ProgressCallback(stage))
         stop_by_signals(self.callbacks)
 
@@ -70,10 +73,10 @@ class Pipeline:
         """The names of the module's measures."""
         return list(self._model.arguments.get("evaluation_metrics") or [])
 
-    def _check_model(self, settings: Mapped) -> None:
+    def _check_model(self, planned: Blueprint) -> None:
         """Find what is wrong with the model from its small files."""
-        arguments = settings.get("init_args", {})
-        if short_name(settings) == "TextModule":
+        arguments = planned.arguments
+        if issubclass(planned.found, TextModule):
             if self.stage in ("fit", "re_rank"):
                 raise SettingsError("A TextModule has no model, so it neither trains nor re-ranks.")
             return
@@ -81,7 +84,7 @@ class Pipeline:
         if name is None:
             raise SettingsError("There is no model: name one by --model, or as model.init_args.model_name_or_path.")
         kind = detect(name)
-        wants_cross = settings["class_path"].endswith("CrossEncoderModule")
+        wants_cross = issubclass(planned.found, CrossEncoderModule)
         if kind == "cross-encoder" and not wants_cross and self.stage in ("fit", "re_rank"):
             raise SettingsError(f"'{name}' is a cross-encoder, and the module is a BiEncoderModule.")
         if kind == "cross-encoder" and not wants_cross:
@@ -110,7 +113,6 @@ class Pipeline:
 
 def _trainer_settings(settings: Mapped, stage: str) -> Mapped:
     """Return a trainer's arguments, with what the command decides itself."""
-    check_arguments(LightningIRTrainer, settings, "trainer")
     if stage == "fit" and not {"max_steps", "max_epochs", "max_time"} & set(settings):
         raise SettingsError(
             "The configuration does not say how long to train.", hint="for instance --trainer.max_epochs 1"

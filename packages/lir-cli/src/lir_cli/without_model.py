@@ -1,20 +1,23 @@
 """Indexes of the texts themselves, which need no model."""
 
+from typing import Any
+
 from lir_cli.errors import SettingsError
-from lir_cli.settings import Mapped, find_class, short_name
+from lir_cli.settings import Mapped, short_name
 
 _MODULE = "TextModule"
 
 
 def kind_of_texts(index_config: Mapped, path: str) -> str | None:
     """Return the kind of index that the settings of a config mean, if it is one of texts."""
+    from lir_cli.classes import find_class, is_one_of
     from lir_index import IndexConfig
     from lir_index.kinds import takes_texts
 
     if "class_path" not in index_config:
         return None
-    found = find_class(str(index_config["class_path"]), path)
-    return found.kind if issubclass(found, IndexConfig) and takes_texts(found) else None
+    found: Any = find_class(index_config["class_path"], path, (IndexConfig,))
+    return found.kind if is_one_of(found, (IndexConfig,)) and takes_texts(found) else None
 
 
 def without_model(settings: Mapped, subject: str) -> Mapped:

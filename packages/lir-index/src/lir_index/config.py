@@ -1,7 +1,7 @@
 """What every index kind can be told, when it is built and when it is searched.
 
-The two classes here are no dataclasses, only their parents: jsonargparse takes ``class_path`` for a parameter that is
-annotated with a plain class, and refuses it for one that is annotated with a dataclass.
+The two classes here are no dataclasses, only their parents: jsonargparse, and so LightningCLI, takes ``class_path`` for a
+parameter that is annotated with a plain class, and refuses it for one that is annotated with a dataclass.
 """
 
 import dataclasses
