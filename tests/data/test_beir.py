@@ -107,7 +107,7 @@ def test_a_folder_without_judgements_says_so(scifact: Path) -> None:
 
 def test_a_folder_without_documents_says_what_was_looked_for(scifact: Path) -> None:
     (scifact / "corpus.jsonl.gz").unlink()
-    with pytest.raises(MissingPartError, match=r"'scifact' has no corpus\.jsonl, plain, \.gz or \.zst"):
+    with pytest.raises(MissingPartError, match=r"'scifact' has no corpus\.jsonl, plain or packed"):
         DocDataset("scifact")
 
 

@@ -23,6 +23,7 @@ from lir_data.errors import (
     UnreadableSourceError,
 )
 from lir_data.sources.hugging_face import HuggingFaceName
+from lir_data.sources.local_files import LocalFile
 from lir_data.sources.names import full_name, short_name
 from lir_data.sources.rows import find_table, rows
 from lir_data.writing import write_lines
@@ -50,20 +51,22 @@ def folder(tmp_path: Path) -> Path:
 def test_json_lines_are_rows_with_their_lines(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"docs.jsonl{suffix}"
     path.write_bytes(PACK.get(suffix, bytes)(b'{"a": 1}\n\n{"b": [2]}\n'))
-    assert list(rows(path)) == [(f"{path}, line 1", {"a": 1}), (f"{path}, line 3", {"b": [2]})]
+    assert list(rows(find_table(str(path), "docs"))) == [(f"{path}, line 1", {"a": 1}), (f"{path}, line 3", {"b": [2]})]
 
 
 def test_parquet_is_rows_with_their_numbers(tmp_path: Path, write_parquet, monkeypatch: pytest.MonkeyPatch) -> None:
     write_parquet(tmp_path / "docs.parquet", DOCS, row_group_size=2)
     monkeypatch.chdir(tmp_path)
-    assert list(rows("docs.parquet")) == [
+    assert list(rows(find_table("docs.parquet", "docs"))) == [
         (f"docs.parquet, row {number}", doc) for number, doc in enumerate(DOCS, start=1)
     ]
 
 
 def test_a_dataset_of_hugging_face_is_rows_with_their_numbers(folder: Path) -> None:
     source = f"hf:{folder}?split=train"
-    assert list(rows(source)) == [(f"{source}, row {number}", doc) for number, doc in enumerate(DOCS, start=1)]
+    assert list(rows(find_table(source, "docs"))) == [
+        (f"{source}, row {number}", doc) for number, doc in enumerate(DOCS, start=1)
+    ]
 
 
 @settings(deadline=None)  # the first import of pyarrow takes seconds
@@ -178,7 +181,7 @@ def test_a_query_that_occurs_twice_is_named_by_its_row(tmp_path: Path, write_par
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"doc_id": "d", "body": "x"}, "row 1: there is no 'text' or 'contents' among the keys 'doc_id', 'body'"),
+        ({"doc_id": "d", "lead": "x"}, "row 1: there is no 'text', 'contents', .* among the keys 'doc_id', 'lead'"),
         ({"doc_id": 0.5, "text": "x"}, r"row 1: the doc_id is 0\.5; it must be a text or a whole number"),
         ({"doc_id": "d", "text": None}, r"row 1: the text is null; it must be a text"),
     ],
@@ -259,7 +262,10 @@ def test_a_folder_of_hugging_face_is_opened_from_anywhere(folder: Path, monkeypa
     ("source", "message"),
     [
         ("hf:", "'hf:' names no dataset; write hf:NAME"),
-        ("hf:x?splt=test", r"there is no option 'splt'; there are config and split\. Did you mean 'split'"),
+        (
+            "hf:x?splt=test",
+            r"there is no option 'splt'; there are config and split, and fields: .*\. Did you mean 'split'",
+        ),
         ("hf:x?split=", "the split is empty"),
         ("hf:x?&", "after the question mark come config=NAME and split=NAME"),
     ],
@@ -340,5 +346,5 @@ def test_ten_times_as_many_documents_need_no_more_memory(tmp_path: Path, write_p
 
 def test_a_table_is_a_file_or_a_dataset_of_hugging_face(tmp_path: Path) -> None:
     (tmp_path / "docs.tsv").write_text("d\tx\n")
-    assert find_table(str(tmp_path / "docs.tsv")) == tmp_path / "docs.tsv"
-    assert find_table("hf:a/b") == HuggingFaceName("a/b")
+    assert find_table(str(tmp_path / "docs.tsv"), "docs") == LocalFile(tmp_path / "docs.tsv", "docs", "lines")
+    assert find_table("hf:a/b", "docs") == HuggingFaceName("a/b")

@@ -177,7 +177,7 @@ def test_judgements_without_subtopics_are_a_sentence(tmp_path: Path) -> None:
         ('{"query_id": "q", "doc_id": "d", "score": NaN}', "line 2: the score is NaN, which has no rank"),
         (
             '{"query_id": "q", "score": 1}',
-            "line 2: there is no 'doc_id' or 'corpus-id' among the keys 'query_id', 'score'",
+            "line 2: there is no 'doc_id', 'docno', .* or 'pid' among the keys 'query_id', 'score'",
         ),
         ('{"query_id": "q", "doc_id": "a", "score": 1}', "line 2: the document 'a' occurs twice for the query 'q'"),
     ],
@@ -271,9 +271,9 @@ def test_a_run_that_cannot_be_read_is_a_sentence(
         (
             "query-id\tcorpus-id\tscore\nq\td\n",
             MalformedLineError,
-            "line 2: there are 2 columns. Below the header of BEIR a line is query, tab, document, tab, relevance",
+            "line 2: there are 2 columns, but the header names 3: query-id, corpus-id, score",
         ),
-        ("query-id\tcorpus-id\tscore\nq\t\t1\n", MalformedLineError, "line 2: an id is empty"),
+        ("query-id\tcorpus-id\tscore\nq\t\t1\n", MalformedLineError, "line 2: the id is empty"),
         ("query-id\tcorpus-id\tscore\nq\td\t0.5\n", MalformedLineError, r"line 2: the relevance '0\.5' is not a whole"),
         ("", EmptySourceError, r"The judgements '.*qrels\.txt' are empty\."),
     ],

@@ -20,6 +20,7 @@ from lir_data.runs import RunDataset
 from lir_data.samples import DocSample, QuerySample, RankSample
 from lir_data.selection import cut_run, filter_run
 from lir_data.significance import Comparison, compare_runs
+from lir_data.sources.run_metadata import read_run_metadata
 from lir_data.sources.training_files import TrainingTuple
 from lir_data.trec import Qrels, Run, SubtopicQrels, read_qrels, read_run, read_subtopic_qrels, write_qrels, write_run
 from lir_data.tuple_writing import write_tuples
@@ -54,6 +55,7 @@ __all__ = [
     "parse_measures",
     "read_qrels",
     "read_run",
+    "read_run_metadata",
     "read_subtopic_qrels",
     "reciprocal_rank_fusion",
     "register_dataset",

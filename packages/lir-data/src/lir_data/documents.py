@@ -9,10 +9,11 @@ from lir_data.errors import ArgumentError
 from lir_data.order import OrderedDataset
 from lir_data.passages import PassageDocuments, Windows, cut_source, find_windows, parse_source
 from lir_data.samples import DocSample
-from lir_data.sources.document_stores import CatalogueDocuments, FileDocuments, HuggingFaceDocuments
-from lir_data.sources.hugging_face import HuggingFaceName
-from lir_data.sources.names import full_name, is_file_name, short_name
-from lir_data.sources.rows import find_table
+from lir_data.sources.document_stores import CatalogueDocuments, TableDocuments
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.memory import MemoryTable
+from lir_data.sources.names import Source, full_name, is_file_name, short_name, shown
+from lir_data.sources.rows import find_tables
 
 
 class Documents(Protocol):
@@ -35,7 +36,7 @@ class Documents(Protocol):
         ...
 
 
-def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Documents:
+def open_documents(source: Given, text_fields: Sequence[str] | None = None) -> Documents:
     """Open a collection.
 
     Nothing is read but a first line or row. The first look-up by id reads the whole: ir_datasets builds its store, a
@@ -44,9 +45,19 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
 
     Args:
         source: An id of ir_datasets; a BEIR folder; a dataset of Hugging Face (``hf:NAME?config=…&split=…``); or a file: tsv
-            (``doc_id<TAB>text``), or jsonl or parquet (``doc_id``, ``_id`` or ``id``; ``text`` or ``contents``;
-            ``title``, where there is one). tsv and jsonl may be packed (.gz, .zst). ``#passages=150,75`` behind it opens
-            the passages of its documents (see `lir_data.passages`).
+            (``doc_id<TAB>text``, or below a header), or csv, jsonl, an array of JSON, or parquet (``doc_id``, ``docno``,
+            ``docid``, ``pid``, ``_id`` or ``id``; ``text``, ``contents``, ``body`` or ``passage``; ``title``, where there is
+            one). Another field is named behind it: ``docs.jsonl?id=number&text=headline+lead``. All but parquet may be
+            packed (.gz, .zst, .bz2, .xz). ``#passages=150,75`` at the end opens the passages of the documents (see
+            `lir_data.passages`).
+
+            A list of files, a folder of files of one format, or a pattern such as ``part-*.jsonl`` is one collection.
+
+            Or what is in memory: a list of texts, whose ids are ``0``, ``1`` and so on, of pairs ``(id, text)`` or of
+            mappings with the names above; a mapping from ids to texts; a table of pandas, polars, pyarrow or datasets.
+
+            Half of a pair of surrogates in a text, which JSON can hold, is read as U+FFFD, and in an id it is refused. NUL is
+            read as any other character, and bytes that are not UTF-8 are refused.
         text_fields: Fields to join by spaces; None for ir_datasets' default text, or title and text of a file.
 
     Raises:
@@ -57,22 +68,24 @@ def open_documents(source: str, text_fields: Sequence[str] | None = None) -> Doc
         ArgumentError: If a field is not among those of the dataset.
         MalformedLineError: If a line cannot be read.
     """
-    source, windows = parse_source(str(source))  # a path will do
+    found = source_of(source, "docs")
+    if isinstance(found, MemoryTable):
+        return TableDocuments([found], text_fields, found.name)
+    name, windows = parse_source(found)
     if windows is not None:
-        return PassageDocuments(open_documents(source, text_fields), windows, source)
-    if is_file_name(source):
-        table = find_table(source, "docs")
-        if isinstance(table, HuggingFaceName):
-            return HuggingFaceDocuments(table, text_fields)
-        return FileDocuments(table, text_fields)
-    return CatalogueDocuments(source, text_fields)
+        return PassageDocuments(open_documents(name, text_fields), windows, name)
+    if not is_file_name(name):
+        return CatalogueDocuments(name, text_fields)
+    tables = find_tables(name, "docs")
+    return TableDocuments(tables, text_fields, str(tables[0]) if len(tables) == 1 else shown(name))
 
 
 class DocDataset(OrderedDataset[DocSample, DocSample]):
     """The documents of a collection, one `DocSample` after the other; for indexing.
 
     Args:
-        doc_dataset: An id of ir_datasets that has documents, or a file (see `open_documents`).
+        doc_dataset: An id of ir_datasets that has documents, a file or several, or what is in memory (see
+            `open_documents`). ``source`` is then None: nothing opens it again.
         num_docs: Only so many, from the start; None for all.
         text_fields: Fields to join by spaces; None for the default text.
         passage_length: Cuts each document into passages of so many words, with the ids ``D#0``, ``D#1`` and so on (see
@@ -82,18 +95,18 @@ class DocDataset(OrderedDataset[DocSample, DocSample]):
 
     def __init__(
         self,
-        doc_dataset: str,
+        doc_dataset: Given,
         num_docs: int | None = None,
         text_fields: Sequence[str] | None = None,
         passage_length: int | None = None,
         passage_stride: int | None = None,
     ) -> None:
-        doc_dataset = str(doc_dataset)  # a path will do
+        source = source_of(doc_dataset, "docs")
         self.num_docs = check_count("DocDataset", "num_docs", num_docs)
         self.passage_windows = find_windows("DocDataset", passage_length, passage_stride)
-        self.documents = open_documents(doc_dataset, text_fields)
-        self.name = short_name(parse_source(doc_dataset)[0])
-        self.source = _full_source(doc_dataset, self.passage_windows)
+        self.documents = open_documents(source, text_fields)
+        self.name = short_name(source if isinstance(source, MemoryTable) else parse_source(source)[0])
+        self.source = _full_source(source, self.passage_windows)
 
     def records(self, _: int, /) -> Iterable[DocSample]:
         """Yield the documents or their passages; there is nothing to look up."""
@@ -111,8 +124,10 @@ class DocDataset(OrderedDataset[DocSample, DocSample]):
         return self._count(total if self.num_docs is None else min(total, self.num_docs))
 
 
-def _full_source(source: str, windows: Windows | None) -> str:
-    """Return the name that opens the same documents, cut alike, from any folder."""
+def _full_source(source: Source, windows: Windows | None) -> str | None:
+    """Return the name that opens the same documents, cut alike, from any folder; None of what is in memory."""
+    if isinstance(source, MemoryTable):
+        return None
     name, own = parse_source(source)
     if own is not None and windows is not None:
         raise ArgumentError(f"DocDataset: '{source}' is cut into passages already; leave passage_length out.")

@@ -40,6 +40,10 @@ class MalformedLineError(LirDataError):
     """A line that cannot be read; the message gives file, line and reason."""
 
 
+class UnusableLineError(Exception):
+    """Why a line, or a row of a table, cannot be read: the end of a sentence that begins with its place."""
+
+
 class UnknownIdError(LirDataError):
     """An id of a document or query that its collection does not have."""
 

@@ -6,7 +6,6 @@ Only `register_dataset` imports this: ir_datasets takes half a second.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from ir_datasets.formats import (
@@ -28,9 +27,10 @@ from lir_data.documents import Documents, open_documents
 from lir_data.queries import open_queries
 from lir_data.sources import catalogue
 from lir_data.sources.lines import records
+from lir_data.sources.local_files import LocalFile
 from lir_data.sources.names import is_file_name
 from lir_data.sources.parts import PartName
-from lir_data.sources.rows import Table, find_table, is_jsonl, is_parquet, parsed
+from lir_data.sources.rows import Table, find_table, parsed
 from lir_data.sources.training_files import Form, TrainingTuple, recognise, split_line
 from lir_data.trec import judgements_of, read_run
 
@@ -162,7 +162,7 @@ class SourceDocPairs(BaseDocPairs):
         if not is_file_name(self._source):
             yield from catalogue.load(self._source).docpairs_iter()
             return
-        for item in _tuples(find_table(self._source)):
+        for item in _tuples(find_table(self._source, "tuples")):
             for other in item.docs[item.num_positives or 1 :]:
                 yield GenericDocPair(item.query, item.docs[0], other)
 
@@ -175,9 +175,9 @@ def _tuples(table: Table) -> Iterator[TrainingTuple]:
         form = form or recognise(values)
         return form.parse(values)
 
-    if isinstance(table, Path) and not is_parquet(table):
-        is_json = is_jsonl(table)
-        items = records(table, lambda line: parse(split_line(line, is_json=is_json)))
+    if isinstance(table, LocalFile) and table.layout in ("lines", "json lines"):
+        is_json = table.layout == "json lines"
+        items = records(table.path, lambda line: parse(split_line(line, is_json=is_json)), table.start)
     else:
         items = parsed(table, parse, parse)
     return (item for _, item in items)

@@ -4,7 +4,9 @@ from functools import cached_property
 
 from lir_data.sources import catalogue
 from lir_data.sources.beir import has_qrels
-from lir_data.sources.names import full_name, is_file_name
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.memory import MemoryTable
+from lir_data.sources.names import Source, full_name, is_file_name
 from lir_data.trec import Qrels, SubtopicQrels, read_qrels, read_subtopic_qrels
 
 
@@ -12,16 +14,16 @@ class Judgements:
     """The judgements of a source, read when they are needed; those of a file at once, so that its mistakes show early.
 
     Args:
-        source: An id of ir_datasets, or a file (see `read_qrels`).
+        source: What `read_qrels` takes.
     """
 
-    def __init__(self, source: str) -> None:
-        source = str(source)  # a path will do
-        self.source = full_name(source)
-        if is_file_name(source):
+    def __init__(self, source: Given) -> None:
+        found = source_of(source, "qrels")
+        self.source = found if isinstance(found, MemoryTable) else full_name(found)
+        if isinstance(found, MemoryTable) or is_file_name(found):
             _ = self.qrels
         else:
-            catalogue.load_with(source, "qrels")
+            catalogue.load_with(found, "qrels")
 
     @cached_property
     def qrels(self) -> Qrels:
@@ -34,9 +36,11 @@ class Judgements:
         return read_subtopic_qrels(self.source)
 
 
-def find_qrels(named: str | None, queries: str) -> Judgements | None:
+def find_qrels(named: Given | None, queries: Source) -> Judgements | None:
     """Return the judgements that are named, or else those that come with the id or folder of the queries, if any do."""
     if named is not None:
         return Judgements(named)
+    if isinstance(queries, MemoryTable):
+        return None
     own = has_qrels(queries) if is_file_name(queries) else catalogue.has(catalogue.load(queries), "qrels")
     return Judgements(queries) if own else None

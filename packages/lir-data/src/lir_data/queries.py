@@ -10,18 +10,23 @@ from lir_data.judgements import find_qrels
 from lir_data.order import OrderedDataset
 from lir_data.samples import QuerySample
 from lir_data.sources import catalogue, tables
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.memory import MemoryTable
 from lir_data.sources.names import beir_folder, full_name, is_file_name, short_name, shown
-from lir_data.sources.rows import find_table, place
+from lir_data.sources.rows import find_tables, place
+from lir_data.sources.unicode import clean
 from lir_data.trec import Qrels, read_qrels
 
 
-def open_queries(source: str) -> dict[str, str]:
+def open_queries(source: Given) -> dict[str, str]:
     """Read queries.
 
     Args:
         source: An id of ir_datasets; a BEIR folder, of which ``folder/split`` are the queries that are judged in
-            qrels/split.tsv; a file or a dataset of Hugging Face (``hf:NAME``): tsv (``query_id<TAB>text``), or
-            jsonl or parquet (``query_id``, ``_id`` or ``id``; ``text`` or ``query``). tsv and jsonl may be packed.
+            qrels/split.tsv; a file or a dataset of Hugging Face (``hf:NAME``): tsv (``query_id<TAB>text``, or below a
+            header), csv, jsonl, an array of JSON or parquet (``query_id``, ``qid``, ``_id`` or ``id``; ``text``, ``query`` or
+            ``question``), or topics of TREC, of which the title is taken (the description with ``topics.trec?text=desc``).
+            Several files, fields of other names and what is in memory are given as to `open_documents`.
 
     Returns:
         The texts by query id, in the order of the source.
@@ -32,22 +37,22 @@ def open_queries(source: str) -> dict[str, str]:
         MalformedLineError: If a line cannot be read, or a query occurs twice.
         EmptySourceError: If the file has none.
     """
-    source = str(source)  # a path will do
-    if not is_file_name(source):
-        dataset = catalogue.load_with(source, "queries")
-        with catalogue.reading(source):
-            return {query.query_id: query.default_text() for query in dataset.queries_iter()}
-    table = find_table(source, "queries")
-    folder = beir_folder(source)
-    wanted = None if folder is None or folder.split is None else read_qrels(source)
+    found = source_of(source, "queries")
+    if not isinstance(found, MemoryTable) and not is_file_name(found):
+        dataset = catalogue.load_with(found, "queries")
+        with catalogue.reading(found):
+            return {query.query_id: clean(query.default_text()) for query in dataset.queries_iter()}
+    folder = beir_folder(found)
+    wanted = None if folder is None or folder.split is None else read_qrels(found)
     texts: dict[str, str] = {}
-    for number, (query_id, text) in tables.queries(table):
-        if query_id in texts:
-            raise MalformedLineError(f"{place(table, number)}: the query '{query_id}' occurs twice.")
-        if wanted is None or query_id in wanted:
-            texts[query_id] = text
+    for table in find_tables(found, "queries"):
+        for number, (query_id, text) in tables.queries(table):
+            if query_id in texts:
+                raise MalformedLineError(f"{place(table, number)}: the query '{query_id}' occurs twice.")
+            if wanted is None or query_id in wanted:
+                texts[query_id] = text
     if not texts:
-        raise EmptySourceError(f"'{shown(table)}' holds no queries.")
+        raise EmptySourceError(f"'{shown(found)}' holds no queries.")
     return texts
 
 
@@ -55,16 +60,16 @@ class Queries:
     """The queries of a source, read when they are needed; those of a file at once, so that its mistakes show early.
 
     Args:
-        source: An id of ir_datasets, or a file.
+        source: What `open_queries` takes.
     """
 
-    def __init__(self, source: str) -> None:
-        source = str(source)  # a path will do
-        self.source = full_name(source)
-        if is_file_name(source):
+    def __init__(self, source: Given) -> None:
+        found = source_of(source, "queries")
+        self.source = found if isinstance(found, MemoryTable) else full_name(found)
+        if isinstance(found, MemoryTable) or is_file_name(found):
             _ = self.texts
         else:
-            catalogue.load_with(source, "queries")
+            catalogue.load_with(found, "queries")
 
     @cached_property
     def texts(self) -> dict[str, str]:
@@ -76,19 +81,20 @@ class QueryDataset(OrderedDataset[tuple[str, str], QuerySample]):
     """The queries of a dataset, one `QuerySample` after the other; for searching.
 
     Args:
-        query_dataset: An id of ir_datasets that has queries, a BEIR folder or a file (see `open_queries`).
+        query_dataset: An id of ir_datasets that has queries, a BEIR folder, a file or several, or what is in memory (see
+            `open_queries`). ``source`` is then None: nothing opens it again.
         num_queries: Only so many, from the start; None for all.
-        qrels: Judgements to measure with, a file or an id of ir_datasets (see `read_qrels`); None for those of the id
+        qrels: Judgements to measure with (see `read_qrels`); None for those of the id
             or of the BEIR folder's split, if there are any.
     """
 
-    def __init__(self, query_dataset: str, num_queries: int | None = None, qrels: str | None = None) -> None:
-        query_dataset = str(query_dataset)  # a path will do
+    def __init__(self, query_dataset: Given, num_queries: int | None = None, qrels: Given | None = None) -> None:
+        source = source_of(query_dataset, "queries")
         self.num_queries = check_count("QueryDataset", "num_queries", num_queries)
-        self._queries = Queries(query_dataset)
-        self._judgements = find_qrels(qrels, query_dataset)
-        self.name = short_name(query_dataset)
-        self.source = self._queries.source
+        self._queries = Queries(source)
+        self._judgements = find_qrels(qrels, source)
+        self.name = short_name(source)
+        self.source = None if isinstance(self._queries.source, MemoryTable) else self._queries.source
 
     @property
     def qrels(self) -> Qrels | None:

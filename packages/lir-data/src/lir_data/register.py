@@ -1,24 +1,39 @@
 """Local files as an id of ir_datasets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import get_args
 
 from lir_data.errors import ArgumentError, SourceNotFoundError
 from lir_data.sources import catalogue
+from lir_data.sources.fields import Purpose
+from lir_data.sources.given import source_of
+from lir_data.sources.memory import MemoryTable
 from lir_data.sources.names import full_name, is_file_name
 from lir_data.sources.parts import PartName
 from lir_data.sources.registered import REGISTERED
-from lir_data.sources.rows import find_table
+from lir_data.sources.rows import find_tables
+
+#: A name, or several, which are one collection.
+Names = str | Path | Sequence[str | Path]
+
+_PURPOSES: dict[PartName, Purpose] = {
+    "docs": "docs",
+    "queries": "queries",
+    "qrels": "qrels",
+    "scoreddocs": "run",
+    "docpairs": "tuples",
+}
 
 
 def register_dataset(
     dataset_id: str,
     *,
-    docs: str | None = None,
-    queries: str | None = None,
-    qrels: str | None = None,
-    scoreddocs: str | None = None,
-    docpairs: str | None = None,
+    docs: Names | None = None,
+    queries: Names | None = None,
+    qrels: Names | None = None,
+    scoreddocs: Names | None = None,
+    docpairs: Names | None = None,
 ) -> None:
     """Make local files an id of ir_datasets, for this process and for those that it sends datasets to.
 
@@ -39,14 +54,16 @@ def register_dataset(
         SourceNotFoundError: If a source is not there.
         MissingPartError: If a source that is an id or a BEIR folder lacks what it is named for.
     """
-    named: dict[PartName, str | None] = {
+    named: dict[PartName, Names | None] = {
         "docs": docs,
         "queries": queries,
         "qrels": qrels,
         "scoreddocs": scoreddocs,
         "docpairs": docpairs,
     }
-    sources: dict[PartName, str] = {part: full_name(source) for part, source in named.items() if source is not None}
+    sources: dict[PartName, str] = {
+        part: _full_name(part, source) for part, source in named.items() if source is not None
+    }
     _check(dataset_id, sources)
     if dataset_id in REGISTERED:
         return
@@ -60,6 +77,16 @@ def register_dataset(
     parts = [HANDLERS[part](source) for part, source in sources.items()]
     ir_datasets.registry.register(dataset_id, Dataset(*parts))
     REGISTERED[dataset_id] = sources
+
+
+def _full_name(part: PartName, given: Names) -> str:
+    source = source_of(given, _PURPOSES[part])
+    if isinstance(source, MemoryTable):
+        raise ArgumentError(
+            f"register_dataset: {part} is {source.name}; an id stands for files and other ids. The classes of datasets take "
+            "what is in memory."
+        )
+    return full_name(source)
 
 
 def _check(dataset_id: str, sources: Mapping[PartName, str]) -> None:
@@ -87,10 +114,8 @@ def _check(dataset_id: str, sources: Mapping[PartName, str]) -> None:
 def _check_source(part: PartName, source: str) -> None:
     if not is_file_name(source):
         catalogue.load_with(source, part)
-    elif part in ("docs", "queries", "qrels"):
-        find_table(source, part)
     else:
-        find_table(source)
+        find_tables(source, _PURPOSES[part])
 
 
 def _listed(sources: Mapping[PartName, str]) -> str:

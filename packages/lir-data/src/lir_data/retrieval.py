@@ -6,7 +6,8 @@ from lir_data.arguments import check_count
 from lir_data.documents import DocDataset
 from lir_data.errors import ArgumentError
 from lir_data.queries import QueryDataset
-from lir_data.sources.names import is_collection
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.names import is_collection, shown
 from lir_data.trec import Qrels
 
 
@@ -14,12 +15,12 @@ class RetrievalDataset:
     """A search through all documents, to validate with while a bi-encoder is trained: no index, no first stage.
 
     Args:
-        queries: An id of ir_datasets that has queries, or a file (see `open_queries`).
-        docs: What is searched, an id or a file (see `open_documents`); None for the documents of the queries' id.
+        queries: An id of ir_datasets that has queries, a file, or what is in memory (see `open_queries`).
+        docs: What is searched (see `open_documents`); None for the documents of the queries' id.
         depth: Documents kept of each ranking.
         num_queries: Only so many queries, from the start; None for all.
         num_docs: Only so many documents, from the start; None for all.
-        qrels: Judgements to measure with, a TREC file or an id of ir_datasets; None for those of the queries' id.
+        qrels: Judgements to measure with (see `read_qrels`); None for those of the queries' id.
         text_fields: Fields of a document to join by spaces; None for the default text.
 
     Raises:
@@ -28,21 +29,23 @@ class RetrievalDataset:
 
     def __init__(
         self,
-        queries: str,
-        docs: str | None = None,
+        queries: Given,
+        docs: Given | None = None,
         depth: int = 100,
         num_queries: int | None = None,
         num_docs: int | None = None,
-        qrels: str | None = None,
+        qrels: Given | None = None,
         text_fields: Sequence[str] | None = None,
     ) -> None:
-        queries = str(queries)  # a path will do
-        if docs is None and not is_collection(queries):
-            raise ArgumentError(f"RetrievalDataset: '{queries}' has no documents; docs must say what is searched.")
+        source = source_of(queries, "queries")
+        if docs is None and not is_collection(source):
+            raise ArgumentError(
+                f"RetrievalDataset: '{shown(source)}' has no documents; docs must say what is searched."
+            )
         check_count("RetrievalDataset", "depth", depth)
         self.depth = depth
-        self.queries = QueryDataset(queries, num_queries, qrels)
-        self.docs = DocDataset(docs or queries, num_docs, text_fields)
+        self.queries = QueryDataset(source, num_queries, qrels)
+        self.docs = DocDataset(source if docs is None else docs, num_docs, text_fields)
         self.name = self.queries.name
 
     @property

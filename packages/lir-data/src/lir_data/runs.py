@@ -16,6 +16,8 @@ from lir_data.samples import RankSample, RankTargets
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
 from lir_data.sources.external import DOCS, QUERIES, find_external
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.memory import MemoryTable
 from lir_data.sources.names import full_name, is_collection, is_file_name, short_name, shown
 from lir_data.trec import Qrels, Run, read_run
 
@@ -28,7 +30,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
     ``dataset[i]`` is the ranking of the i-th query of the run.
 
     Args:
-        run_path_or_id: A file or dataset that `read_run` reads; an id of ir_datasets that comes with a run
+        run_path_or_id: What `read_run` reads, in a file or in memory; an id of ir_datasets that comes with a run
             (``scoreddocs``), or of a published training set beside it, such as
             ``msmarco-passage/train/rank-distillm-set-encoder``.
         depth: Documents kept of each ranking, from the top; None for all.
@@ -43,9 +45,9 @@ class RunDataset(OrderedDataset[str, RankSample]):
         normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1; equal ones become 0.
         add_docs_not_in_ranking: Whether relevant documents that the ranking lacks are put at its end, with the score of
             its last.
-        docs: What the document ids name: an id of ir_datasets, or a file; None for the id of the run or of the queries.
-        queries: What the query ids name: an id of ir_datasets, or a file; None for the id of the run.
-        qrels: Judgements, a TREC file or an id of ir_datasets; None for those of the queries' id, if it has any.
+        docs: What the document ids name (see `open_documents`); None for the id of the run or of the queries.
+        queries: What the query ids name (see `open_queries`); None for the id of the run.
+        qrels: Judgements (see `read_qrels`); None for those of the queries' id, if it has any.
         text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
         passage_length: Puts in the place of each document its passages of so many words, with the ids ``D#0``, ``D#1`` and
@@ -56,24 +58,25 @@ class RunDataset(OrderedDataset[str, RankSample]):
 
     def __init__(
         self,
-        run_path_or_id: str,
+        run_path_or_id: Given,
         depth: int | None = None,
         sample_size: int | None = None,
         sampling_strategy: SamplingStrategy = "top",
         targets: Targets | None = None,
         normalize_targets: bool = False,
         add_docs_not_in_ranking: bool = False,
-        docs: str | None = None,
-        queries: str | None = None,
-        qrels: str | None = None,
+        docs: Given | None = None,
+        queries: Given | None = None,
+        qrels: Given | None = None,
         text_fields: Sequence[str] | None = None,
         seed: int = 0,
         passage_length: int | None = None,
         passage_stride: int | None = None,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
-        run_path_or_id = str(run_path_or_id)  # a path will do, here and below
-        docs, queries, qrels = (None if source is None else str(source) for source in (docs, queries, qrels))
+        run = source_of(run_path_or_id, "run")
+        docs_source = None if docs is None else source_of(docs, "docs")
+        queries_source = None if queries is None else source_of(queries, "queries")
         check_choice("RunDataset", "targets", targets, (*get_args(Targets), None))
         if seed < 0:
             raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")
@@ -85,29 +88,33 @@ class RunDataset(OrderedDataset[str, RankSample]):
         self.normalize_targets = normalize_targets
         self.add_docs_not_in_ranking = add_docs_not_in_ranking
         self.seed = seed
-        self.name = short_name(run_path_or_id)
-        self._external = find_external(run_path_or_id)
-        self.source = full_name(run_path_or_id) if self._external is None else run_path_or_id
+        self.name = short_name(run)
+        self._external = None if isinstance(run, MemoryTable) else find_external(run)
+        self._source = full_name(run) if self._external is None and not isinstance(run, MemoryTable) else run
+        self.source = None if isinstance(self._source, MemoryTable) else self._source
         own = None
         if self._external is not None:
             if not self._external.is_run:
-                raise MissingPartError(f"'{run_path_or_id}' holds tuples, not rankings; read it with TupleDataset.")
-            docs, queries = docs or DOCS, queries or QUERIES
-        elif is_file_name(run_path_or_id):
+                raise MissingPartError(f"'{shown(run)}' holds tuples, not rankings; read it with TupleDataset.")
+            docs_source, queries_source = docs_source or DOCS, queries_source or QUERIES
+        elif isinstance(run, MemoryTable) or is_file_name(run):
             _ = self._run  # what is wrong with a file shows at once; an id's may have to be downloaded
         else:
-            own = run_path_or_id
+            own = run
             catalogue.load_with(own, "scoreddocs")
-        queries = queries or own
-        docs = docs or own or (queries if queries is not None and is_collection(queries) else None)
-        if queries is None or docs is None:
-            lacking = "queries" if queries is None else "docs"
-            raise ArgumentError(f"RunDataset: '{run_path_or_id}' holds ids; {lacking} must say where the texts are.")
-        self._docs_source = docs
-        self._documents = open_documents(docs, text_fields)
-        self._queries = Queries(queries)
-        self._judgements = find_qrels(qrels, queries)
-        self._check_judgements(run_path_or_id)
+        queries_source = queries_source or own
+        if docs_source is None:
+            docs_source = own or (
+                queries_source if queries_source is not None and is_collection(queries_source) else None
+            )
+        if queries_source is None or docs_source is None:
+            lacking = "queries" if queries_source is None else "docs"
+            raise ArgumentError(f"RunDataset: '{shown(run)}' holds ids; {lacking} must say where the texts are.")
+        self._docs_source = docs_source
+        self._documents = open_documents(docs_source, text_fields)
+        self._queries = Queries(queries_source)
+        self._judgements = find_qrels(qrels, queries_source)
+        self._check_judgements(shown(run))
 
     def _check_judgements(self, source: str) -> None:
         """Refuse what needs judgements where there are none."""
@@ -140,7 +147,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
 
     @cached_property
     def _run(self) -> Run:
-        return read_run(self.source if self._external is None else self._external.path())
+        return read_run(self._source if self._external is None else self._external.path())
 
     @cached_property
     def _query_ids(self) -> list[str]:
@@ -152,12 +159,12 @@ class RunDataset(OrderedDataset[str, RankSample]):
         Raises:
             UnknownIdError: If there are any; the message names the first and counts the others.
         """
-        run = f"the run '{shown(self.source)}'"
+        run = f"the run '{shown(self._source)}'"
         if unknown := [query_id for query_id in self._query_ids if query_id not in self._queries.texts]:
             raise unknown_ids("query", unknown, shown(self._queries.source), run)
         wanted = (doc_id for query_id in self._query_ids for doc_id in self._scores(query_id))
         if unknown := self._documents.missing(wanted):
-            raise unknown_ids("document", unknown, self._docs_source, run)
+            raise unknown_ids("document", unknown, str(self._docs_source), run)
 
     def records(self, _: int, /) -> Sequence[str]:
         """Return the queries' ids."""
@@ -166,7 +173,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
     def complete(self, records: Sequence[str], epoch: int, /) -> Sequence[RankSample]:
         """Draw the documents of each query, and look their texts up."""
         if unknown := [query_id for query_id in records if query_id not in self._queries.texts]:
-            raise unknown_ids("query", unknown, shown(self._queries.source), f"the run '{shown(self.source)}'")
+            raise unknown_ids("query", unknown, shown(self._queries.source), f"the run '{shown(self._source)}'")
         rankings = [(query_id, self._scores(query_id)) for query_id in records]
         drawn = [self._draw(query_id, list(scores), epoch) for query_id, scores in rankings]
         texts = self._documents.get_many(doc_id for doc_ids in drawn for doc_id in doc_ids)

@@ -11,9 +11,12 @@ import numpy as np
 
 from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError, MissingPartError
 from lir_data.sources import catalogue
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.local_files import is_jsonl, is_parquet
+from lir_data.sources.memory import MemoryTable
 from lir_data.sources.names import is_file_name, shown
 from lir_data.sources.rankings import Judged, judged, scored
-from lir_data.sources.rows import Table, find_table, is_jsonl, is_parquet, place
+from lir_data.sources.rows import Table, find_tables, place
 from lir_data.sources.run_blocks import Stretch
 from lir_data.writing import write_lines, write_parquet
 
@@ -27,17 +30,20 @@ Qrels = dict[str, dict[str, int]]
 SubtopicQrels = dict[str, dict[str, dict[str, int]]]
 
 
-def read_run(source: str | Path) -> Run:
+def read_run(source: Given) -> Run:
     """Read a run.
 
     Args:
-        source: A file: of TREC with its six columns (plain, .gz or .zst), or jsonl (plain or packed) or parquet with
-            ``query_id``, ``doc_id`` and ``score``; a dataset of Hugging Face with these columns; or an id of
-            ir_datasets that comes with a run. The scores decide the order; the ranks are not looked at.
+        source: A file: of TREC with its six columns, with comments of ir_metadata in front or without (see
+            `read_run_metadata`); of MS MARCO with three, query, document and rank; or csv, jsonl, an array of JSON or parquet
+            with ``query_id`` or ``qid``, ``doc_id``, ``docno`` or ``docid``, and ``score``, or else ``rank``; other fields are
+            named as in ``run.csv?query_id=topic``. All but parquet may be packed. A dataset of Hugging Face with these
+            columns; an id of ir_datasets that comes with a run. Or what is in memory: scores by document by query, or a list
+            or table of rows as above. The scores decide the order; the ranks are looked at where there are no scores.
 
     Returns:
         For each query its documents' scores, best first, equal ones by ascending document id. Where ir_datasets has a
-        ranking without scores (MS MARCO's top 1000), its order is kept.
+        ranking without scores (MS MARCO's top 1000), its order is kept. Of ranks alone, the scores are the negative ranks.
 
     Raises:
         SourceNotFoundError: If there is no such file or dataset.
@@ -46,18 +52,19 @@ def read_run(source: str | Path) -> Run:
             occurs twice for a query.
         EmptySourceError: If there is no line or row.
     """
-    if not is_file_name(str(source)):
-        return _catalogue_run(str(source))
-    table = find_table(source)
+    found = source_of(source, "run")
+    if not isinstance(found, MemoryTable) and not is_file_name(found):
+        return _catalogue_run(found)
     run: Run = {}
-    for stretch in scored(table):
-        scores = run.setdefault(stretch.query_id, {})
-        known = len(scores)
-        scores.update(zip(stretch.doc_ids, stretch.scores, strict=True))
-        if len(scores) < known + len(stretch.doc_ids):
-            raise _occurs_twice(table, stretch, set(islice(scores, known)))
+    for table in find_tables(found, "run"):
+        for stretch in scored(table):
+            scores = run.setdefault(stretch.query_id, {})
+            known = len(scores)
+            scores.update(zip(stretch.doc_ids, stretch.scores, strict=True))
+            if len(scores) < known + len(stretch.doc_ids):
+                raise _occurs_twice(table, stretch, set(islice(scores, known)))
     if not run:
-        raise EmptySourceError(f"The run '{shown(table)}' is empty.")
+        raise EmptySourceError(f"The run '{shown(found)}' is empty.")
     for query_id, scores in run.items():
         if not _is_in_order(singles(scores.values()), scores):
             run[query_id] = in_order(scores)
@@ -101,14 +108,16 @@ def write_run(
         write_lines(path, lines, overwrite=overwrite)
 
 
-def read_qrels(source: str | Path) -> Qrels:
+def read_qrels(source: Given) -> Qrels:
     """Read judgements.
 
     Args:
-        source: A file: of TREC with its four columns, or tsv with the header of BEIR (``query-id``, ``corpus-id``,
-            ``score``), each plain, .gz or .zst; jsonl (plain or packed) or parquet with ``query_id``, ``doc_id`` and
-            ``relevance``, or BEIR's names. Or a dataset of Hugging Face with these columns, a BEIR folder
-            (``folder/split``, or ``folder`` where there is one split), or an id of ir_datasets.
+        source: A file: of TREC with its four columns; or tsv with a header (``query-id``, ``corpus-id``, ``score`` of BEIR),
+            csv, jsonl, an array of JSON or parquet with ``query_id`` or ``qid``, ``doc_id``, ``docno`` or ``docid``, and
+            ``relevance`` or ``label``; other fields are named as in ``qrels.csv?relevance=grade``. All but parquet may be
+            packed. Several files are given as to `open_documents`. A dataset of Hugging Face with these columns, a BEIR
+            folder (``folder/split``, or ``folder`` where there is one split), or an id of ir_datasets. Or what is in memory:
+            relevance by document by query, the relevant documents by query, or a list or table of rows as above.
 
     Returns:
         The relevance of each judged document, by query; of a pair that is judged more than once, for several subtopics
@@ -127,7 +136,7 @@ def read_qrels(source: str | Path) -> Qrels:
     return qrels
 
 
-def read_subtopic_qrels(source: str | Path) -> SubtopicQrels:
+def read_subtopic_qrels(source: Given) -> SubtopicQrels:
     """Read judgements of the aspects of queries, as the diversity tasks of TREC's web track have them.
 
     Args:
@@ -145,7 +154,7 @@ def read_subtopic_qrels(source: str | Path) -> SubtopicQrels:
     for query_id, subtopic, doc_id, relevance in judgements_of(source):
         if subtopic is None:
             raise MissingPartError(
-                f"'{shown(source)}': the judgement of '{doc_id}' for the query '{query_id}' does not say of which "
+                f"'{shown(source_of(source, 'qrels'))}': the judgement of '{doc_id}' for the query '{query_id}' does not say of which "
                 "subtopic it is."
             )
         judgements = qrels.setdefault(query_id, {}).setdefault(subtopic, {})
@@ -202,18 +211,19 @@ def singles(scores: Collection[float]) -> np.ndarray[Any, np.dtype[np.float32]]:
         return np.fromiter(scores, np.float64, len(scores)).astype(np.float32)
 
 
-def judgements_of(source: str | Path) -> Iterator[Judged]:
+def judgements_of(source: Given) -> Iterator[Judged]:
     """Yield the judgements of a source, one after the other; see `read_qrels`."""
-    if not is_file_name(str(source)):
-        yield from _catalogue_judgements(str(source))
+    found = source_of(source, "qrels")
+    if not isinstance(found, MemoryTable) and not is_file_name(found):
+        yield from _catalogue_judgements(found)
         return
-    table = find_table(source, "qrels")
     empty = True
-    for _, item in judged(table):
-        empty = False
-        yield item
+    for table in find_tables(found, "qrels"):
+        for _, item in judged(table):
+            empty = False
+            yield item
     if empty:
-        raise EmptySourceError(f"The judgements '{shown(table)}' are empty.")
+        raise EmptySourceError(f"The judgements '{shown(found)}' are empty.")
 
 
 def _occurs_twice(table: Table, stretch: Stretch, known: set[str]) -> MalformedLineError:

@@ -3,22 +3,31 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lir_data.arguments import check_choice, check_count
 from lir_data.documents import Documents, open_documents
-from lir_data.errors import ArgumentError, EmptySourceError, MalformedLineError, MissingPartError, unknown_ids
+from lir_data.errors import (
+    ArgumentError,
+    EmptySourceError,
+    MalformedLineError,
+    MissingPartError,
+    UnusableLineError,
+    unknown_ids,
+)
 from lir_data.order import OrderedDataset
 from lir_data.queries import Queries
 from lir_data.samples import RankSample
 from lir_data.sampling import generator, sample_tuple
 from lir_data.sources import catalogue
 from lir_data.sources.external import DOCS, QUERIES, find_external
-from lir_data.sources.lines import UnusableLineError, binary_lines, parse_line
-from lir_data.sources.names import beir_folder, full_name, is_collection, is_file_name, short_name, shown
+from lir_data.sources.given import Given, source_of
+from lir_data.sources.lines import binary_lines, is_blank, parse_line
+from lir_data.sources.local_files import LocalFile, local_file
+from lir_data.sources.memory import MemoryTable
+from lir_data.sources.names import Source, beir_folder, full_name, is_collection, is_file_name, short_name, shown
 from lir_data.sources.registered import registered_source
-from lir_data.sources.rows import Table, find_table, has_columns, is_jsonl, rows
+from lir_data.sources.rows import Table, find_table, has_columns, rows
 from lir_data.sources.training_files import Form, TrainingTuple, looks_like_qrels, recognise, split_line
 from lir_data.trec import read_qrels
 
@@ -54,8 +63,8 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         tuples_dataset: The source.
         targets: ``order``: 1 for the first document, 0 for the others. ``score``: the scores of the source.
         num_docs: Documents of a sample; None for all, of several that are relevant one.
-        docs: What document ids name: an id of ir_datasets, or a file.
-        queries: What query ids name: an id of ir_datasets, or a file.
+        docs: What document ids name (see `open_documents`).
+        queries: What query ids name (see `open_queries`).
         num_tuples: Only so many tuples, from the start; None for all.
         text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query.
@@ -63,38 +72,45 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
 
     def __init__(
         self,
-        tuples_dataset: str,
+        tuples_dataset: Given,
         targets: Targets = "order",
         num_docs: int | None = None,
-        docs: str | None = None,
-        queries: str | None = None,
+        docs: Given | None = None,
+        queries: Given | None = None,
         num_tuples: int | None = None,
         text_fields: Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
         check_choice("TupleDataset", "targets", targets, get_args(Targets))
-        tuples_dataset = str(tuples_dataset)  # a path will do
+        source = source_of(tuples_dataset, "tuples")
         if seed < 0:
             raise ArgumentError(f"TupleDataset: seed is {seed}; it must be 0 or more.")
         self.targets: Targets = targets
         self.num_docs = check_count("TupleDataset", "num_docs", num_docs)
         self.num_tuples = check_count("TupleDataset", "num_tuples", num_tuples)
         self.seed = seed
-        self.name = short_name(tuples_dataset)
-        self._external = find_external(tuples_dataset)
-        self.source = full_name(tuples_dataset) if self._external is None else tuples_dataset
+        self.name = short_name(source)
+        self._external = None if isinstance(source, MemoryTable) else find_external(source)
+        self.source = (
+            None if isinstance(source, MemoryTable) else full_name(source) if self._external is None else source
+        )
         # ir_datasets knows pairs alone; a file that is registered as an id may have more documents, and scores.
-        self._file = registered_source(tuples_dataset, "docpairs") or self.source
+        registered = None if isinstance(source, MemoryTable) else registered_source(source, "docpairs")
+        self._file: Source = registered or (source if self.source is None else self.source)
         self._kind = self._kind_of_source()
         if targets == "score" and self._kind != "file":
-            raise ArgumentError(f"TupleDataset: targets is 'score', but '{tuples_dataset}' has no scores; use 'order'.")
-        if self._external is not None:
-            docs, queries = docs or DOCS, queries or QUERIES
-        elif is_collection(tuples_dataset):
-            docs, queries = docs or tuples_dataset, queries or tuples_dataset
+            raise ArgumentError(f"TupleDataset: targets is 'score', but '{shown(source)}' has no scores; use 'order'.")
+        own = (
+            (DOCS, QUERIES)
+            if self._external is not None
+            else (source, source)
+            if is_collection(source)
+            else (None, None)
+        )
+        docs, queries = own[0] if docs is None else docs, own[1] if queries is None else queries
         self._check_texts(docs, queries)
         if docs is None and text_fields is not None:
-            raise ArgumentError(f"TupleDataset: '{tuples_dataset}' holds texts, which have no fields to choose from.")
+            raise ArgumentError(f"TupleDataset: '{shown(source)}' holds texts, which have no fields to choose from.")
         self._documents: Documents | None = None if docs is None else open_documents(docs, text_fields)
         self._queries: Queries | None = None if queries is None else Queries(queries)
         if self._documents is not None:
@@ -129,11 +145,13 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
 
     @cached_property
     def _table(self) -> Table:
-        return find_table(self._file) if self._external is None else self._external.path()
+        if self._external is not None:
+            return local_file(self._external.path(), "tuples")
+        return find_table(self._file, "tuples")
 
     @cached_property
     def _is_json(self) -> bool:
-        return isinstance(self._table, Path) and is_jsonl(self._table)
+        return isinstance(self._table, LocalFile) and self._table.layout == "json lines"
 
     @cached_property
     def _form(self) -> Form:
@@ -142,7 +160,7 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
             return self._external.tuples
         for record in self._in_file():
             return self._read(record, lambda values: recognise(values, with_scores=self.targets == "score"))
-        raise EmptySourceError(f"'{shown(self._table)}' holds no tuples.")
+        raise EmptySourceError(f"'{self._table}' holds no tuples.")
 
     def _kind_of_source(self) -> Kind:
         if self._external is not None:
@@ -152,8 +170,8 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         if beir_folder(self._file) is not None:
             return "qrels"
         if is_file_name(self._file):
-            return "qrels" if isinstance(self._table, Path) and looks_like_qrels(self._table) else "file"
-        dataset = catalogue.load(self._file)
+            return "qrels" if isinstance(self._table, LocalFile) and looks_like_qrels(self._table) else "file"
+        dataset = catalogue.load(str(self._file))
         for kind in ("docpairs", "qrels"):
             if catalogue.has(dataset, kind):
                 return kind
@@ -161,12 +179,12 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
             f"The dataset '{self._file}' has neither training pairs nor judgements, so it makes no tuples."
         )
 
-    def _check_texts(self, docs: str | None, queries: str | None) -> None:
+    def _check_texts(self, docs: Given | None, queries: Given | None) -> None:
         """Refuse ids without texts, and a place of texts for what holds them itself."""
         holds = "ids" if self._kind != "file" else self._form.holds
         if holds == "texts" and (docs is not None or queries is not None):
             raise ArgumentError(
-                f"TupleDataset: '{shown(self.source)}' holds texts, as {self._form.example}; leave out docs and queries."
+                f"TupleDataset: '{shown(self._file)}' holds texts, as {self._form.example}; leave out docs and queries."
             )
         knows_queries = self._kind == "file" and docs is not None and queries is None and self._has_query_text()
         if (docs is None) != (queries is None) and not knows_queries:
@@ -174,23 +192,23 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
                 "TupleDataset: give docs and queries (the file holds ids), or neither (it holds texts)."
             )
         if docs is None and holds == "ids":
-            raise ArgumentError(f"'{shown(self.source)}' holds ids: docs and queries must say where the texts are.")
+            raise ArgumentError(f"'{shown(self._file)}' holds ids: docs and queries must say where the texts are.")
 
     def _has_query_text(self) -> bool:
         first = next(iter(self._in_file()))
         return self._read(first, self._form.parse).query_text is not None
 
     def _in_file(self) -> Iterator[Record]:
-        if not isinstance(self._table, Path) or (has_columns(self._table) and not self._is_json):
+        if not isinstance(self._table, LocalFile) or (has_columns(self._table) and not self._is_json):
             yield from rows(self._table)
             return
-        for number, line in enumerate(binary_lines(self._table), start=1):
-            if line.rstrip(b"\r\n") and not (self._external is not None and self._external.lacks_positives(line)):
+        for number, line in enumerate(binary_lines(self._table.path), start=1):
+            if not is_blank(line) and not (self._external is not None and self._external.lacks_positives(line)):
                 yield number, line
 
     def _pairs(self) -> Iterator[TrainingTuple]:
-        with catalogue.reading(self._file):
-            for pair in catalogue.load(self._file).docpairs_iter():
+        with catalogue.reading(str(self._file)):
+            for pair in catalogue.load(str(self._file)).docpairs_iter():
                 yield TrainingTuple(pair.query_id, (pair.doc_id_a, pair.doc_id_b))
 
     @cached_property
@@ -211,8 +229,10 @@ class TupleDataset(OrderedDataset[Record, RankSample]):
         place, values = record
         if isinstance(values, bytes):
             assert isinstance(place, int)
-            assert isinstance(self._table, Path)
-            return parse_line(self._table, place, values, lambda line: parse(split_line(line, is_json=self._is_json)))
+            assert isinstance(self._table, LocalFile)
+            return parse_line(
+                self._table.path, place, values, lambda line: parse(split_line(line, is_json=self._is_json))
+            )
         try:
             return parse(values)
         except UnusableLineError as error:

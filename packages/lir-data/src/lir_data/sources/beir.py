@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from lir_data.errors import MissingPartError, did_you_mean
-from lir_data.sources.names import BeirFolder, beir_folder, shown
+from lir_data.sources.names import PACKINGS, BeirFolder, Source, beir_folder, shown
 
 Part = Literal["docs", "queries", "qrels"]
 
 _STEMS = {"docs": "corpus", "queries": "queries"}
-_PACKINGS = ("", ".gz", ".zst")
+_PACKINGS = ("", *PACKINGS)
 
 
 def file_of(folder: BeirFolder, part: Part) -> Path:
@@ -32,9 +32,7 @@ def file_of(folder: BeirFolder, part: Part) -> Path:
         for packing in _PACKINGS:
             if (path := folder.path / f"{_STEMS[part]}.jsonl{packing}").is_file():
                 return path
-        raise MissingPartError(
-            f"The BEIR folder '{shown(folder.path)}' has no {_STEMS[part]}.jsonl, plain, .gz or .zst."
-        )
+        raise MissingPartError(f"The BEIR folder '{shown(folder.path)}' has no {_STEMS[part]}.jsonl, plain or packed.")
     if folder.split is not None:
         return there[folder.split]
     if len(there) != 1:
@@ -55,7 +53,7 @@ def splits(folder: BeirFolder) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def has_qrels(source: str) -> bool:
+def has_qrels(source: Source) -> bool:
     """Whether a source is a BEIR folder that says which judgements are meant."""
     folder = beir_folder(source)
     return folder is not None and (folder.split is not None or len(splits(folder)) == 1)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote_plus, urlencode
 
 from lir_data.errors import (
     ArgumentError,
@@ -14,6 +14,7 @@ from lir_data.errors import (
     UnreadableSourceError,
     did_you_mean,
 )
+from lir_data.sources.fields import NO_FIELDS, ROLES, Fields, parse_fields
 
 PREFIX = "hf:"
 
@@ -28,19 +29,22 @@ class HuggingFaceName:
         path: An id of the hub, such as ``mteb/scifact``, or the absolute path of a folder.
         config: Which of its configurations; None for the only one, or the default.
         split: Which of its splits; None for the only one.
+        fields: Which columns hold what, where the known names do not say.
     """
 
     path: str
     config: str | None = None
     split: str | None = None
+    fields: Fields = NO_FIELDS
 
     def __str__(self) -> str:
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
-        return f"{PREFIX}{self.path}{'?' if options else ''}{urlencode(options, safe='/')}"
+        named = [text for text in (urlencode(options, safe="/"), str(self.fields)) if text]
+        return f"{PREFIX}{self.path}{'?' if named else ''}{'&'.join(named)}"
 
     @classmethod
     def parse(cls, source: str) -> "HuggingFaceName":
-        """Read ``hf:NAME?config=…&split=…``; a folder's path is made absolute.
+        """Read ``hf:NAME?config=…&split=…&id=…&text=…``; a folder's path is made absolute.
 
         Raises:
             ArgumentError: If there is no name, or an option that does not exist.
@@ -48,20 +52,26 @@ class HuggingFaceName:
         path, _, query = source.removeprefix(PREFIX).partition("?")
         if not path:
             raise ArgumentError(f"'{source}' names no dataset; write {PREFIX}NAME, such as {PREFIX}mteb/scifact.")
-        options = dict(parse_qsl(query, keep_blank_values=True))
-        for option, value in options.items():
-            if option not in _OPTIONS:
+        options: dict[str, str] = {}
+        fields: list[tuple[str, str]] = []
+        for pair in filter(None, query.split("&")):
+            option, _, value = pair.partition("=")
+            if option in _OPTIONS:
+                options[option] = unquote_plus(value)
+                if not value:
+                    raise ArgumentError(f"'{source}': the {option} is empty.")
+            elif option in ROLES:
+                fields.append((option, value))
+            else:
                 raise ArgumentError(
-                    f"'{source}': there is no option '{option}'; there are {' and '.join(_OPTIONS)}."
-                    f"{did_you_mean(option, _OPTIONS)}"
+                    f"'{source}': there is no option '{option}'; there are {' and '.join(_OPTIONS)}, and fields: "
+                    f"{', '.join(ROLES)}.{did_you_mean(option, (*_OPTIONS, *ROLES))}"
                 )
-            if not value:
-                raise ArgumentError(f"'{source}': the {option} is empty.")
-        if query and not options:
+        if query and not options and not fields:
             raise ArgumentError(f"'{source}': after the question mark come config=NAME and split=NAME, joined by &.")
         if path.startswith((".", "/", "~")) or Path(path).is_dir():
             path = str(Path(path).expanduser().resolve())
-        return cls(path, **options)
+        return cls(path, **options, fields=parse_fields(fields, source) if fields else NO_FIELDS)
 
 
 def stream(name: HuggingFaceName) -> Iterable[Mapping[str, Any]]:

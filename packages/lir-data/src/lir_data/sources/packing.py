@@ -1,6 +1,8 @@
-"""Packed files: .gz and .zst, read and written alike."""
+"""Packed files: .gz, .zst, .bz2 and .xz, read and written alike."""
 
+import bz2
 import gzip
+import lzma
 import sys
 import zlib
 from collections.abc import Generator
@@ -9,14 +11,14 @@ from pathlib import Path
 from typing import IO, cast
 
 from lir_data.errors import UnreadableSourceError
-from lir_data.sources.names import shown
+from lir_data.sources.names import PACKINGS, shown
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-_FORMATS = {".gz": "gzip", ".zst": "Zstandard"}
+_FORMATS = dict(zip(PACKINGS, ("gzip", "Zstandard", "bzip2", "xz"), strict=True))
 
 
 def is_packed(path: Path) -> bool:
@@ -25,12 +27,12 @@ def is_packed(path: Path) -> bool:
 
 
 def without_packing(path: Path) -> Path:
-    """Return a file's name without .gz or .zst: its last suffix is that of the format."""
+    """Return a file's name without what packs it: its last suffix is that of the format."""
     return path.with_suffix("") if is_packed(path) else path
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacking .gz and .zst.
+    """Open a file for reading, unpacking it if its name says so.
 
     Raises:
         UnreadableSourceError: If the system refuses.
@@ -41,6 +43,10 @@ def open_binary(path: Path) -> IO[bytes]:
                 return cast("IO[bytes]", gzip.open(path))
             case ".zst":
                 return cast("IO[bytes]", zstd.open(path))
+            case ".bz2":
+                return cast("IO[bytes]", bz2.open(path))
+            case ".xz":
+                return cast("IO[bytes]", lzma.open(path))
             case _:
                 return path.open("rb")
     except OSError as error:
@@ -56,7 +62,10 @@ def unpacking(path: Path) -> Generator[None, None, None]:
     """
     try:
         yield
-    except (gzip.BadGzipFile, zlib.error, zstd.ZstdError, EOFError) as error:
+    except (OSError, zlib.error, zstd.ZstdError, lzma.LZMAError, EOFError) as error:
+        # bz2 has no error of its own: what it cannot read is an OSError without a number, as gzip's is.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         kind = _FORMATS.get(path.suffix.lower(), "readable")
         raise UnreadableSourceError(f"'{shown(path)}' is no {kind} file, or a damaged one: {error}.") from error
 
@@ -76,6 +85,12 @@ def packing(path: Path, file: IO[bytes]) -> Generator[IO[bytes], None, None]:
         case ".zst":
             with zstd.ZstdFile(file, "wb") as packed:
                 packed.write(b"")  # otherwise a file without content has not even an empty frame, and is none
+                yield cast("IO[bytes]", packed)
+        case ".bz2":
+            with bz2.BZ2File(file, "wb") as packed:
+                yield cast("IO[bytes]", packed)
+        case ".xz":
+            with lzma.LZMAFile(file, "wb") as packed:
                 yield cast("IO[bytes]", packed)
         case _:
             yield file

@@ -2,23 +2,25 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from pathlib import Path
+from numbers import Real
 from typing import Any, NamedTuple
 
-from lir_data.sources.lines import UnusableLineError, binary_lines, parse_line
-from lir_data.sources.rows import Table, has_columns, parsed
+from lir_data.errors import MalformedLineError, UnusableLineError
+from lir_data.sources.delimited import TextRow
+from lir_data.sources.fields import Fields, Purpose, Role, key_of
+from lir_data.sources.lines import first_line, parse_line, records
+from lir_data.sources.local_files import LocalFile
+from lir_data.sources.memory import MemoryTable
+from lir_data.sources.rows import Table, fields_of, has_columns, parsed, place
 from lir_data.sources.run_blocks import Stretch, blocks, stretches
-from lir_data.sources.tables import first_key, id_field
+from lir_data.sources.tables import id_field
 
-# Those of lir and ir_datasets, and of BEIR.
-_QUERY_ID = ("query_id", "query-id")
-_DOC_ID = ("doc_id", "corpus-id")
-_RELEVANCE = ("relevance", "score")
 _SUBTOPIC = ("subtopic_id", "subtopic", "iteration")
 
-_BEIR_HEADER = ["query-id", "corpus-id", "score"]
+_SIX = "A run has six columns: query Q0 doc rank score tag."
+_THREE = "A run of MS MARCO has three columns: query doc rank."
 
 
 #: A query, a document in its ranking, and the document's score.
@@ -37,69 +39,113 @@ class Judged(NamedTuple):
 def scored(table: Table) -> Iterator[Stretch]:
     """Yield the records of a run, those that follow each other and are of the same query together where that is faster.
 
+    Of a run with ranks and without scores, the score is the negative rank, so that the best is the highest.
+
     Raises:
         MalformedLineError: If a record cannot be read, or a score is NaN; the message begins with its place.
     """
-    if isinstance(table, Path) and not has_columns(table):
-        yield from _scored_lines(table)
+    if isinstance(table, LocalFile) and not has_columns(table):
+        yield from _ranked_lines(table) if _has_three_columns(table) else _scored_lines(table)
         return
-    for number, (query_id, doc_id, score) in parsed(table, _run_line, _run_row):
+    if isinstance(table, MemoryTable):
+        yield from _scored_in_memory(table)
+        return
+    yield from _scored_rows(table)
+
+
+def _scored_rows(table: Table) -> Iterator[Stretch]:
+    fields = fields_of(table)
+    for number, (query_id, doc_id, score) in parsed(table, _run_line, lambda values: _run_row(values, fields)):
         yield Stretch(number, query_id, [doc_id], [score])
 
 
-def _scored_lines(path: Path) -> Iterator[Stretch]:
-    number = 1
-    for block in blocks(path):
+def _scored_in_memory(table: MemoryTable) -> Iterator[Stretch]:
+    """Yield the rankings of a mapping whole, and anything else by rows."""
+    if not all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping) for item in table.items):
+        yield from _scored_rows(table)
+        return
+    for number, (query_id, scores) in enumerate(table.items, start=1):
+        try:
+            rows = [
+                _run_row({"query_id": query_id, "doc_id": doc, "score": scores[doc]}, fields_of(table))
+                for doc in scores
+            ]
+        except UnusableLineError as error:
+            raise MalformedLineError(f"{place(table, number)}, the query {query_id!r}: {error}") from None
+        if rows:
+            yield Stretch(number, rows[0][0], [doc_id for _, doc_id, _ in rows], [score for _, _, score in rows])
+
+
+def _has_three_columns(file: LocalFile) -> bool:
+    return len(first_line(file.path, file.start).split()) == 3
+
+
+def _ranked_lines(file: LocalFile) -> Iterator[Stretch]:
+    """Yield the lines of a run of MS MARCO; a rank that a query has twice is none, but a relevance or a score."""
+    known: dict[str, set[int]] = {}
+
+    def parse(line: str) -> Scored:
+        columns = line.split()
+        if len(columns) != 3:
+            raise UnusableLineError(f"{_counted(len(columns))}, but there are 3 in the first line. {_THREE}")
+        query_id, doc_id, text = columns
+        rank = _whole_number("rank", text, _THREE)
+        ranks = known.setdefault(query_id, set())
+        if rank in ranks or rank < 0:
+            raise UnusableLineError(
+                f"the rank {rank} occurs twice for the query '{query_id}'. {_THREE} {_SIX}"
+                if rank in ranks
+                else f"the rank {rank} is below 0. {_THREE}"
+            )
+        ranks.add(rank)
+        return query_id, doc_id, float(-rank)
+
+    for number, (query_id, doc_id, score) in records(file.path, parse, file.start):
+        yield Stretch(number, query_id, [doc_id], [score])
+
+
+def _scored_lines(file: LocalFile) -> Iterator[Stretch]:
+    number = file.start + 1
+    for block in blocks(file.path, file.start):
         found = stretches(block, number)
         if found is not None:
             yield from found
         else:
-            for place, line in enumerate(BytesIO(block), start=number):
-                if (record := parse_line(path, place, line, _run_line)) is not None:
+            for line_number, line in enumerate(BytesIO(block), start=number):
+                if (record := parse_line(file.path, line_number, line, _run_line)) is not None:
                     query_id, doc_id, score = record
-                    yield Stretch(place, query_id, [doc_id], [score])
+                    yield Stretch(line_number, query_id, [doc_id], [score])
         number += block.count(b"\n")
 
 
 def judged(table: Table) -> Iterator[tuple[int, Judged]]:
     """Yield the number of each judgement, for `place`, and what it says.
 
-    Lines are those of TREC or, below the header of BEIR, ``query<TAB>doc<TAB>relevance``.
-
     Raises:
         MalformedLineError: If a record cannot be read; the message begins with its place.
     """
-    of_line = _beir_line if isinstance(table, Path) and has_beir_header(table) else _trec_line
-    for number, judgement in parsed(table, of_line, _qrels_row):
-        if judgement is not None:
-            yield number, judgement
-
-
-def has_beir_header(path: Path) -> bool:
-    """Whether a file's first line names the columns as BEIR does."""
-    if has_columns(path):
-        return False
-    return _is_beir_header(next(binary_lines(path), b"").decode("utf-8-sig", "replace"))
+    fields = fields_of(table)
+    return parsed(table, _trec_line, lambda values: _qrels_row(values, fields))
 
 
 def _run_line(line: str) -> Scored:
     columns = line.split()
-    advice = "A run has six columns: query Q0 doc rank score tag."
     if len(columns) != 6:
-        raise UnusableLineError(f"{_counted(len(columns))}. {advice}")
+        raise UnusableLineError(f"{_counted(len(columns))}. {_SIX}")
     query_id, _, doc_id, _, score, _ = columns
     try:
         value = float(score)
     except ValueError:
-        raise UnusableLineError(f"the score '{score}' is not a number. {advice}") from None
+        raise UnusableLineError(f"the score '{_cut(score)}' is not a number. {_SIX}") from None
     return query_id, doc_id, _with_rank(value)
 
 
-def _run_row(values: Mapping[str, Any]) -> Scored:
-    score = values[first_key(values, ("score",))]
-    if not isinstance(score, int | float) or isinstance(score, bool):
-        raise UnusableLineError(f"the score {json.dumps(score, default=str)[:40]} is not a number.")
-    return id_field(values, _QUERY_ID), id_field(values, _DOC_ID), _with_rank(float(score))
+def _run_row(values: Mapping[str, Any], fields: Fields) -> Scored:
+    query_id, doc_id = _ids(values, "run", fields)
+    # A row of other tools may have a rank without a score.
+    if fields.of("rank") or (not fields.of("score") and "score" not in values and "rank" in values):
+        return query_id, doc_id, -_number(values, "run", "rank", fields, float)
+    return query_id, doc_id, _with_rank(_number(values, "run", "score", fields, float))
 
 
 def _with_rank(score: float) -> float:
@@ -108,52 +154,71 @@ def _with_rank(score: float) -> float:
     return score
 
 
-def _trec_line(line: str) -> Judged | None:
+def _trec_line(line: str) -> Judged:
     columns = line.split()
     advice = "Judgements have four columns: query 0 doc relevance."
     if len(columns) != 4:
         raise UnusableLineError(f"{_counted(len(columns))}. {advice}")
     query_id, subtopic, doc_id, relevance = columns
-    return Judged(query_id, subtopic, doc_id, _whole_number(relevance, advice))
+    return Judged(query_id, subtopic, doc_id, _whole_number("relevance", relevance, advice))
 
 
-def _beir_line(line: str) -> Judged | None:
-    if _is_beir_header(line):
-        return None
-    columns = line.split("\t")
-    advice = "Below the header of BEIR a line is query, tab, document, tab, relevance."
-    if len(columns) != 3:
-        raise UnusableLineError(f"{_counted(len(columns))}. {advice}")
-    query_id, doc_id, relevance = columns
-    if not query_id or not doc_id:
-        raise UnusableLineError(f"an id is empty. {advice}")
-    return Judged(query_id, None, doc_id, _whole_number(relevance, advice))
-
-
-def _qrels_row(values: Mapping[str, Any]) -> Judged | None:
-    relevance = values[first_key(values, _RELEVANCE)]
-    # Tables of the hub hold relevances of BEIR as 1.0.
-    if not isinstance(relevance, int | float) or isinstance(relevance, bool) or not float(relevance).is_integer():
-        raise UnusableLineError(f"the relevance {json.dumps(relevance, default=str)[:40]} is not a whole number.")
+def _qrels_row(values: Mapping[str, Any], fields: Fields) -> Judged:
+    query_id, doc_id = _ids(values, "qrels", fields)
     subtopic = next((values[name] for name in _SUBTOPIC if values.get(name) is not None), None)
-    return Judged(
-        id_field(values, _QUERY_ID),
-        None if subtopic is None else str(subtopic),
-        id_field(values, _DOC_ID),
-        int(relevance),
-    )
+    # Tables of the hub hold relevances of BEIR as 1.0.
+    relevance = _number(values, "qrels", "relevance", fields, _whole)
+    return Judged(query_id, None if subtopic is None else str(subtopic), doc_id, relevance)
 
 
-def _is_beir_header(line: str) -> bool:
-    return [column.strip().lower().replace("_", "-") for column in line.split("\t")] == _BEIR_HEADER
+def _ids(values: Mapping[str, Any], purpose: Purpose, fields: Fields) -> tuple[str, str]:
+    """Return the ids of query and document of a row."""
+    query_id = id_field(values, key_of(values, purpose, "query_id", fields))
+    return query_id, id_field(values, key_of(values, purpose, "doc_id", fields))
 
 
-def _whole_number(text: str, advice: str) -> int:
+def _number(
+    values: Mapping[str, Any], purpose: Purpose, role: Role, fields: Fields, convert: Callable[[Any], Any]
+) -> Any:
+    """Return a number of a row; of csv and the like it is still a text."""
+    value = values[key_of(values, purpose, role, fields)]
+    is_number = isinstance(value, int | float | Real) and not isinstance(value, bool)
     try:
-        return int(text)
+        if not is_number and not isinstance(values, TextRow):
+            raise ValueError
+        return convert(value)
+    except (ValueError, OverflowError):
+        wanted = "a whole number" if convert is _whole else "a number"
+        seen = f"'{_cut(value)}'" if isinstance(values, TextRow) else json.dumps(value, default=str)[:40]
+        raise UnusableLineError(f"the {role} {seen} is not {wanted}.") from None
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number, which may be written as 1.0.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
+    if not float(value).is_integer():
+        raise ValueError
+    return int(value)
+
+
+def _whole_number(name: str, text: str, advice: str) -> int:
+    try:
+        return _whole(text)
     except ValueError:
-        raise UnusableLineError(f"the relevance '{text}' is not a whole number. {advice}") from None
+        raise UnusableLineError(f"the {name} '{_cut(text)}' is not a whole number. {advice}") from None
 
 
 def _counted(columns: int) -> str:
     return "there is 1 column" if columns == 1 else f"there are {columns} columns"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]} …"

@@ -45,14 +45,20 @@ class Stretch(NamedTuple):
     scores: list[float]
 
 
-def blocks(path: Path) -> Iterator[bytes]:
+def blocks(path: Path, start: int = 0) -> Iterator[bytes]:
     """Yield whole lines, many together, without a byte order mark in front of the first.
+
+    Args:
+        path: The file.
+        start: Lines at the beginning that are left out.
 
     Raises:
         UnreadableSourceError: If a packed file is none, or is damaged.
     """
     with open_binary(path) as file, unpacking(path):
-        begun = file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
+        for _ in range(start):
+            file.readline()
+        begun = b"" if start else file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
         while read := file.read(_BLOCK):
             whole, end, rest = read.rpartition(b"\n")
             if end:

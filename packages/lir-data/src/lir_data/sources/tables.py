@@ -1,120 +1,117 @@
-"""Documents and queries of local files and datasets of Hugging Face: lines of tsv (``id<TAB>text``), or rows."""
+"""Documents and queries of tables: lines of tsv (``id<TAB>text``), or rows."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from numbers import Integral
 from typing import Any
 
-from lir_data.errors import ArgumentError
-from lir_data.sources.lines import UnusableLineError
-from lir_data.sources.names import shown
-from lir_data.sources.rows import Table, has_columns, json_object, parsed
+from lir_data.errors import ArgumentError, UnusableLineError
+from lir_data.sources.fields import Fields, Purpose, key_of, listed
+from lir_data.sources.local_files import LocalFile
+from lir_data.sources.rows import Table, fields_of, has_columns, line_parser, parsed
+from lir_data.sources.unicode import clean, is_unicode
 
-_DOC_ID = ("doc_id", "_id", "id")
-_QUERY_ID = ("query_id", "_id", "id")
-_DOC_TEXT = ("text", "contents")
-_QUERY_TEXT = ("text", "query")
+Pair = tuple[str, str]
 
 
-def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple[int, tuple[str, str]]]:
+def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple[int, Pair]]:
     """Yield the number of each document, for `place`, and its id and text; see `doc_parser`."""
-    return parsed(table, _id_and_text, row_parser(text_fields))
+    return parsed(table, _id_and_text, row_parser(table, text_fields))
 
 
-def queries(table: Table) -> Iterator[tuple[int, tuple[str, str]]]:
+def queries(table: Table) -> Iterator[tuple[int, Pair]]:
     """Yield the number of each query, for `place`, and its id and text."""
-    return parsed(table, _id_and_text, _query)
+    return parsed(table, _id_and_text, partial(_query, fields=fields_of(table)))
 
 
 def check_text_fields(table: Table, text_fields: Sequence[str] | None) -> None:
     """Refuse to choose fields of what has none.
 
     Raises:
-        ArgumentError: If a tsv file is asked for fields.
+        ArgumentError: If a tsv file without a header is asked for fields, or its name gives them.
     """
     if text_fields is not None and not has_columns(table):
-        raise ArgumentError(
-            f"'{shown(table)}' is a tsv file of ids and texts: it has no fields to choose by text_fields."
-        )
+        raise ArgumentError(f"'{table}' is a tsv file of ids and texts: it has no fields to choose by text_fields.")
+    if text_fields is not None and fields_of(table).of("text"):
+        raise ArgumentError(f"'{table}' names the fields of the text; leave out text_fields.")
 
 
-def doc_parser(path: Path, text_fields: Sequence[str] | None) -> Callable[[str], tuple[str, str]]:
+def doc_parser(file: LocalFile, text_fields: Sequence[str] | None) -> Callable[[str], Pair | None]:
     """Return what turns a line of a documents file into id and text.
 
     Args:
-        path: The file; its name decides between tsv and jsonl.
-        text_fields: Keys of the jsonl objects to join by spaces; None for the title, where there is one, and the text.
+        file: A file that has one document in each line.
+        text_fields: Fields to join by spaces; None for the title, where there is one, and the text.
     """
-    return partial(_json_line, row_parser(text_fields)) if has_columns(path) else _id_and_text
+    return line_parser(file, _id_and_text, row_parser(file, text_fields))
 
 
-def row_parser(text_fields: Sequence[str] | None) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
+def row_parser(table: Table, text_fields: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Pair]:
     """Return what turns a row of a documents table into id and text; see `doc_parser`."""
-    return partial(_doc, text_fields=None if text_fields is None else tuple(text_fields))
+    return partial(_doc, fields=fields_of(table), text_fields=None if text_fields is None else tuple(text_fields))
 
 
 def text_field(values: Mapping[str, Any], key: str) -> str:
     """Return a text of a row, or say that it is missing or none."""
     if key not in values:
-        raise UnusableLineError(f"there is no field '{key}' among the keys {_keys(values)}.")
+        raise UnusableLineError(f"there is no field '{key}' among the keys {listed(values)}.")
     if not isinstance(values[key], str):
         raise UnusableLineError(f"the {key} is {_short(values[key])}; it must be a text.")
-    return values[key]
+    return clean(values[key])
 
 
-def id_field(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the id of a row, by the first of the names that it has."""
-    key = first_key(values, names)
+def id_field(values: Mapping[str, Any], key: str) -> str:
+    """Return an id of a row."""
     value = values[key]
-    if not isinstance(value, str | int) or isinstance(value, bool):
+    if not isinstance(value, str | int | Integral) or isinstance(value, bool):
         raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text or a whole number.")
-    return _checked_id(str(value))
+    return checked_id(str(value))
 
 
-def first_key(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the first of the names that a row has."""
-    for name in names:
-        if name in values:
-            return name
-    wanted = " or ".join(f"'{name}'" for name in names)
-    raise UnusableLineError(f"there is no {wanted} among the keys {_keys(values)}.")
+def checked_id(name: str) -> str:
+    """Return an id, or say that it is none."""
+    if not name:
+        raise UnusableLineError("the id is empty.")
+    if not is_unicode(name):
+        raise UnusableLineError(f"the id {name!a} has half of a pair of surrogates, which no file can hold.")
+    return name
 
 
-def _json_line(parse: Callable[[Mapping[str, Any]], tuple[str, str]], line: str) -> tuple[str, str]:
-    return parse(json_object(line))
-
-
-def _id_and_text(line: str) -> tuple[str, str]:
+def _id_and_text(line: str) -> Pair:
     name, tab, text = line.partition("\t")
     if not tab:
         raise UnusableLineError("there is no tab. A line is an id, a tab and a text.")
-    return _checked_id(name), text
+    return checked_id(name), text
 
 
-def _query(values: Mapping[str, Any]) -> tuple[str, str]:
-    return id_field(values, _QUERY_ID), text_field(values, first_key(values, _QUERY_TEXT))
+def _query(values: Mapping[str, Any], fields: Fields) -> Pair:
+    query_id = id_field(values, key_of(values, "queries", "id", fields))
+    return query_id, _text(values, "queries", fields)
 
 
-def _doc(values: Mapping[str, Any], text_fields: Sequence[str] | None) -> tuple[str, str]:
-    doc_id = id_field(values, _DOC_ID)
+def _doc(values: Mapping[str, Any], fields: Fields, text_fields: Sequence[str] | None) -> Pair:
+    doc_id = id_field(values, key_of(values, "docs", "id", fields))
     if text_fields is not None:
         return doc_id, " ".join(text_field(values, field) for field in text_fields)
-    text = text_field(values, first_key(values, _DOC_TEXT))
+    if fields.of("text"):
+        return doc_id, _text(values, "docs", fields)
     # As ir_datasets does for collections with titles.
     title = text_field(values, "title") if values.get("title") is not None else ""
-    return doc_id, f"{title} {text}" if title and text else title or text
+    return doc_id, _joined([title, _text(values, "docs", fields)])
 
 
-def _checked_id(name: str) -> str:
-    if not name:
-        raise UnusableLineError("the id is empty.")
-    return name
+def _text(values: Mapping[str, Any], purpose: Purpose, fields: Fields) -> str:
+    """Return the text of a row: of the fields that are named for it, or of the first that is known."""
+    names = fields.of("text") or (key_of(values, purpose, "text", fields),)
+    # Of several a row need not have all.
+    there = [name for name in names if len(names) == 1 or name not in values or values[name] is not None]
+    return _joined([text_field(values, name) for name in there])
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return " ".join(filter(None, texts))
 
 
 def _short(value: Any) -> str:
     return json.dumps(value, default=str)[:40]
-
-
-def _keys(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"'{key}'" for key in values) or "(none)"

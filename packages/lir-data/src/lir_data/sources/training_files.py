@@ -3,14 +3,15 @@
 A form is recognised by the first record of a file, and all others are read as that.
 """
 
-import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from lir_data.sources.lines import UnusableLineError, binary_lines
-from lir_data.sources.rows import has_columns
+from lir_data.errors import UnusableLineError
+from lir_data.sources.fields import NO_FIELDS, POSITIVE_TEXTS, QUERY_TEXTS, are_columns, named_columns
+from lir_data.sources.lines import first_line, parse_json
+from lir_data.sources.local_files import LocalFile
 from lir_data.sources.training_values import (
     first_key,
     name_of,
@@ -22,6 +23,9 @@ from lir_data.sources.training_values import (
     value_of,
     with_a_positive,
 )
+
+# The relevance of a judgement, which may be written as 1.0.
+_RELEVANCE = re.compile(r"-?[0-9]+(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,7 @@ def split_line(line: str, *, is_json: bool) -> Record:
     """
     if not is_json:
         return line.split("\t")
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UnusableLineError(f"this is not JSON ({error.msg}, column {error.colno}).") from None
+    value = parse_json(line)
     if isinstance(value, list) and value:
         return JsonArray(value)
     if not isinstance(value, Mapping):
@@ -111,12 +112,15 @@ def split_line(line: str, *, is_json: bool) -> Record:
     return value
 
 
-def looks_like_qrels(path: Path) -> bool:
-    """Whether a file's first line is a judgement: query, anything, document, whole number."""
-    if has_columns(path):
+def looks_like_qrels(file: LocalFile) -> bool:
+    """Whether a file's first line is a judgement (query, anything, document, whole number) or the header of some."""
+    if file.layout != "lines":
         return False
-    first = next(binary_lines(path), b"").split()
-    return len(first) == 4 and first[3].removeprefix(b"-").isdigit()
+    first = first_line(file.path, file.start)
+    if are_columns(named_columns(first.split("\t"), "qrels", NO_FIELDS), "qrels", NO_FIELDS):
+        return True
+    columns = first.split()
+    return len(columns) == 4 and _RELEVANCE.fullmatch(columns[3]) is not None
 
 
 def _columns(values: Sequence[Any]) -> TrainingTuple:
@@ -180,17 +184,15 @@ def _own_ids(values: Mapping[str, Any]) -> TrainingTuple:
     return _own(values, "query_id", "doc_ids")
 
 
-_QUERY_KEYS = ("anchor", "query", "question")
-_POSITIVE_KEYS = ("positive", "answer")
 _SCORE_KEYS = ("scores", "score", "label")
 
 
 def _sentence_transformers(values: Mapping[str, Any]) -> TrainingTuple:
     """Read ``anchor``, ``positive`` and negatives in columns of their own, with a list of scores or a margin."""
-    query = first_key(values, _QUERY_KEYS)
+    query = first_key(values, QUERY_TEXTS)
     negatives = [key for key in values if key == "negative" or _numbered_negative(key) is not None]
     negatives.sort(key=lambda key: _numbered_negative(key) or 0)
-    keys = [first_key(values, _POSITIVE_KEYS), *negatives]
+    keys = [first_key(values, POSITIVE_TEXTS), *negatives]
     docs = tuple(name_of(key, values[key]) for key in keys)
     score = next((values[key] for key in _SCORE_KEYS if values.get(key) is not None), None)
     if not isinstance(score, list | tuple | None) and len(docs) <= 2:
@@ -345,7 +347,7 @@ FORMS = (
     ),
     Form(
         '{"anchor": …, "positive": …, "negative": …, "score": …}',
-        _has(_QUERY_KEYS, _POSITIVE_KEYS),
+        _has(QUERY_TEXTS, POSITIVE_TEXTS),
         _sentence_transformers,
         None,
     ),

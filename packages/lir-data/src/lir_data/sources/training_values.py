@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lir_data.sources.lines import UnusableLineError
+from lir_data.errors import UnusableLineError
+from lir_data.sources.fields import listed
+from lir_data.sources.unicode import clean
 
 
 def value_of(values: Mapping[str, Any], key: str) -> Any:
@@ -27,14 +29,14 @@ def name_of(key: str, value: Any) -> str:
     """Return an id, which may be a whole number, or a text."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise UnusableLineError(f"the {key} is {shortened(value)}; it must be a text or a whole number.")
-    return str(value)
+    return clean(str(value))
 
 
 def text_of(key: str, value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
         raise UnusableLineError(f"the {key} is {shortened(value)}; it must be a text.")
-    return value
+    return clean(value)
 
 
 def names_of(key: str, values: Any) -> tuple[str, ...]:
@@ -77,9 +79,9 @@ def number_in(text: str) -> float | None:
 
 def shortened(value: Any) -> str:
     """Return a value as a message shows it."""
-    return json.dumps(value, default=str, ensure_ascii=False)[:60]
+    return clean(json.dumps(value, default=str, ensure_ascii=False)[:60])
 
 
 def keys_of(values: Mapping[str, Any]) -> str:
     """Return the keys as a message lists them."""
-    return ", ".join(f"'{key}'" for key in values) or "(none)"
+    return listed(values)
