@@ -45,22 +45,50 @@ config = together(
 )
 model = click.option("--model", metavar="MODEL", help="A folder, an id of the Hugging Face hub, or package:NAME.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what is there.")
-docs = click.option(
+
+
+def _as_one(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> str | None:
+    """Return one name of all that are given: they are one collection."""
+    if len(names) < 2:
+        return names[0] if names else None
+    from lir_data.sources.names import several
+
+    return several(names)
+
+
+def source(flag: str, text: str, *, required: bool = False) -> Decorator:
+    """Make an option that names a source, of which several files are one collection.
+
+    Args:
+        flag: The option.
+        text: Its help.
+        required: Whether it has to be given.
+    """
+    return click.option(flag, multiple=True, required=required, callback=_as_one, metavar="SOURCE", help=text)
+
+
+docs = source(
     "--docs",
-    metavar="SOURCE",
-    help="Documents: an id of ir_datasets, a file (jsonl, tsv, parquet; .gz, .zst), a BEIR folder, or hf:NAME.",
+    "Documents: an id of ir_datasets, a file (jsonl, tsv, csv, parquet; .gz, .zst, .bz2, .xz), a BEIR folder, or hf:NAME. "
+    "Several files, a folder of files or a pattern ('part-*.jsonl') are one collection; docs.jsonl?id=docno&text=body "
+    "names fields.",
 )
-queries = click.option(
+queries = source(
     "--queries",
-    metavar="SOURCE",
-    help="Queries: an id of ir_datasets, a file (tsv, jsonl, parquet; .gz, .zst), a BEIR folder, or hf:NAME.",
+    "Queries: an id of ir_datasets, a file (tsv, jsonl, csv, parquet, topics of TREC), a BEIR folder, or hf:NAME; several as "
+    "with --docs.",
+)
+required_qrels, qrels = (
+    source(
+        "--qrels",
+        "Judgements: an id of ir_datasets, a file (TREC, tsv of BEIR, jsonl, csv, parquet), a BEIR folder, or hf:NAME; several "
+        "as with --docs.",
+        required=required,
+    )
+    for required in (True, False)
 )
 evaluation = together(
-    click.option(
-        "--qrels",
-        metavar="SOURCE",
-        help="Judgements: an id of ir_datasets, a file (TREC, tsv of BEIR, jsonl, parquet), a BEIR folder, or hf:NAME.",
-    ),
+    qrels,
     click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10."),
 )
 work = together(

@@ -5,12 +5,13 @@ from typing import Any, Literal
 
 import click
 
+from lir_cli import options
 from lir_cli.command import Command
 
 
 @click.command("evaluate", cls=Command)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--qrels", required=True, metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file.")
+@options.required_qrels
 @click.option(
     "-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance AP(rel=2). [default: nDCG@10]"
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @options.model
 @options.queries
 @options.docs
-@click.option("--qrels", required=True, metavar="SOURCE", help="Judgements: an id of ir_datasets, or a TREC file.")
+@options.required_qrels
 @click.option("--output", required=True, metavar="FILE", help="Where the tuples are written, as jsonl (.gz).")
 @click.option("--num-negatives", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="Of a tuple.")
 @click.option(

@@ -189,7 +189,7 @@ def _number(
         return convert(value)
     except (ValueError, OverflowError):
         wanted = "a whole number" if convert is _whole else "a number"
-        seen = f"'{_cut(value)}'" if isinstance(values, TextRow) else json.dumps(value, default=str)[:40]
+        seen = f"'{_cut(str(value))}'" if isinstance(values, TextRow) else json.dumps(value, default=str)[:40]
         raise UnusableLineError(f"the {role} {seen} is not {wanted}.") from None
 
 
