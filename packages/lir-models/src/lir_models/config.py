@@ -5,7 +5,7 @@ Importable without torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from lir_models.errors import ConfigError
 from lir_models.fields import (
@@ -110,6 +110,16 @@ class BiEncoderConfig(JsonConfig):
     doc_aggregation_function: Aggregation = "max"
     shared_encoder: bool = True
     query_projection: tuple[Layer, ...] | None = None
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **{
+            name: f"Did you mean 'query_{name}' and 'doc_{name}'?"
+            for name in ("pooling_strategy", "aggregation_function", "mask_scoring_tokens")
+        },
+        **dict.fromkeys(("normalization", "normalize"), "Did you mean 'normalization_strategy'?"),
+        "sparsification": "Did you mean 'sparsification_strategy'?",
+        **dict.fromkeys(("adapter_config", "use_adapter"), "An adapter is given to the BiEncoderModule, as adapter."),
+    }
 
     def __post_init__(self) -> None:
         check_choice(self, "similarity_function", get_args(SimilarityFunction))
@@ -281,6 +291,10 @@ class CrossEncoderConfig(JsonConfig):
     query_prompt: str = ""
     doc_prompt: str = ""
     activation: Activation = "identity"
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("adapter_config", "use_adapter"), "An adapter is given to the CrossEncoderModule, as adapter."
+    )
 
     def __post_init__(self) -> None:
         check_choice(self, "scoring_strategy", get_args(ScoringStrategy))

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from lir_models.errors import ConfigError, did_you_mean
+from lir_models.named_arguments import NamedArguments
 
 SimilarityFunction = Literal["dot", "cosine", "l2"]
 PoolingMode = Literal["first", "mean", "max", "sum", "last", "weighted_mean", "mean_sqrt_len"]
@@ -107,7 +108,7 @@ def layer_from_json(values: Mapping[str, Any]) -> Layer:
     return made(**values)
 
 
-class JsonConfig:
+class JsonConfig(NamedArguments):
     """What all configs share: a family name, JSON both ways, and a check of names."""
 
     families: ClassVar[dict[str, type["JsonConfig"]]] = {}

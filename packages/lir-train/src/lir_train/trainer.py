@@ -13,9 +13,10 @@ from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import OutOfMemoryError, WrongStageError
 from lir_train.module import LightningIRModule
+from lir_train.named_arguments import NamedArguments
 
 
-class LightningIRTrainer(Trainer):
+class LightningIRTrainer(Trainer, NamedArguments):
     """Lightning's Trainer that also indexes, searches and re-ranks; it takes the same arguments."""
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride] # one source of data, a data module

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lir_train.errors import ArgumentError
 from lir_train.gather import share_of_total
+from lir_train.named_arguments import NamedArguments
 
 Pairs = Float[Tensor, "queries docs docs"]
 
@@ -97,7 +98,7 @@ class LossInput:
         return replace(self, scores=own_scores(all_scores, self.mask), all_scores=all_scores, embedded=embedded)
 
 
-class LossFunction(ABC):
+class LossFunction(ABC, NamedArguments):
     """A loss; it is logged under its class's name."""
 
     #: Whether it compares a query with other queries' documents, so that only bi-encoders can have it.
@@ -106,6 +107,9 @@ class LossFunction(ABC):
     needs_embeddings = False
     #: Whether it looks at targets; a loss that does not can learn from data without any.
     needs_targets = True
+
+    def __init__(self) -> None:
+        """Of most losses there is nothing to say."""
 
     @abstractmethod
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:
