@@ -81,6 +81,8 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
             a window and go to the model in batches of a token budget, so this changes no result.
         num_workers: Processes that read and tokenize.
         seed: Of the shuffling.
+        no_duplicates: Whether a training batch has no query and no document twice, as sentence-transformers'
+            ``NO_DUPLICATES``: what is equal waits for a later batch. Each worker then reads all samples.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         inference_batch_size: int = 1024,
         num_workers: int = 0,
         seed: int = 0,
+        no_duplicates: bool = False,
     ) -> None:
         super().__init__()
         self._module = module
@@ -106,6 +109,7 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         self.inference_batch_size = inference_batch_size
         self.num_workers = num_workers
         self.seed = seed
+        self.no_duplicates = no_duplicates
         self._train_stream: TrainingStream | None = None
         # Of each inference dataset the documents that were indexed before.
         self._num_done: list[int] = []
@@ -157,7 +161,9 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         dataset = self.train_dataset.shuffle(self.seed) if self.shuffle_train else self.train_dataset
         trainer: Any = self.trainer
         rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        self._train_stream = TrainingStream(dataset, self.train_batch_size, self._collator(), rank, world_size)
+        self._train_stream = TrainingStream(
+            dataset, self.train_batch_size, self._collator(), rank, world_size, self.no_duplicates
+        )
         return TrainingLoader(self._train_stream, self.num_workers, trainer)
 
     def _collator(self) -> TrainingCollator:

@@ -33,6 +33,10 @@ class EmptyDatasetError(LirTrainError):
     """Training data without a sample."""
 
 
+class NothingToLearnError(LirTrainError):
+    """Data from which a loss cannot learn anything."""
+
+
 class DivergedError(LirTrainError):
     """A loss that is no number any more."""
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from lir_train.batches import DocBatch, QueryBatch, RankBatch, ScoredRankings, T
 from lir_train.collection_search import CollectionSearch
 from lir_train.errors import ArgumentError, DivergedError, WrongStageError
 from lir_train.gather import merged_runs
+from lir_train.learnable import check_learnable
 from lir_train.losses import LossFunction, LossInput
 from lir_train.mini_batches import NO_LIMITS, MiniBatchLimits
 from lir_train.named_arguments import NamedArguments
@@ -132,6 +133,12 @@ class LightningIRModule(LightningModule, NamedArguments):
         """Refuse to fit without a loss."""
         if not self.loss_functions:
             raise WrongStageError("There is no loss to fit by; name some as loss_functions, RankNet() for instance.")
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if isinstance(getattr(data, "train_dataset", None), Iterable):
+            compared = data.train_batch_size * (
+                self.trainer.world_size if getattr(self, "gather_across_devices", False) else 1
+            )
+            check_learnable(self.loss_functions, data.train_dataset, compared)
         self._compile()
 
     def on_predict_start(self) -> None:
