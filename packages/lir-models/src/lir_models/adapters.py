@@ -16,6 +16,7 @@ from torch import nn
 
 from lir_models.checkpoints.checkpoint import Source
 from lir_models.checkpoints.files import readable
+from lir_models.checkpoints.ownership import remove_file
 from lir_models.errors import CheckpointError, ConfigError, MissingExtraError, did_you_mean
 
 # lir takes a pooler off that it does not read; other libraries that load the adapter have it.
@@ -156,7 +157,7 @@ class Adapter:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``, as peft does."""
         # Whole embeddings would be a copy of the base model's: new tokens' rows are in the adapter.
         self._model.save_pretrained(str(folder), save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)
+        remove_file(folder / "README.md")
 
     def merge(self) -> None:
         """Add the adapter's weights to the backbone's own."""

@@ -45,6 +45,10 @@ class CheckpointError(LirTrainError):
     """A checkpoint of a training that is missing, damaged or of something else."""
 
 
+class ForeignFileError(LirTrainError):
+    """Something among the checkpoints of a training that lir did not put there, and does not remove."""
+
+
 class OutOfMemoryError(LirTrainError):
     """A step that does not fit in memory."""
 

@@ -2,8 +2,6 @@
 
 import json
 import reprlib
-import shutil
-import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from lir_models.errors import CheckpointError, LirModelsError, OutputExistsError
+from lir_models.errors import CheckpointError, LirModelsError
 
 # Of what files say of sizes and lengths; what is larger no library takes.
 _LARGEST = 2**31 - 1
@@ -206,30 +204,3 @@ def read_tokenizer(folder: Path) -> Any:
     path = folder / "tokenizer.json"
     with readable(path):
         return Tokenizer.from_file(str(path)) if path.is_file() else None
-
-
-@contextmanager
-def written_whole(folder: Path, *, overwrite: bool) -> Generator[Path]:
-    """Give a temporary folder that takes the place of ``folder`` when all is written, or vanishes.
-
-    Raises:
-        OutputExistsError: If ``folder`` exists and is not to be overwritten.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-        raise OutputExistsError(f"'{folder}' exists already, and is not overwritten unless asked for.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    place = temporary / folder.name
-    place.mkdir()  # unlike that of mkdtemp, for whom the umask lets read it
-    try:
-        yield place
-        # safetensors 0.8 writes files for their owner alone (https://github.com/safetensors/safetensors/issues/782).
-        for weights in place.rglob("*.safetensors"):
-            weights.chmod(place.stat().st_mode & 0o666)
-        old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-        if folder.exists():
-            folder.rename(old / folder.name)
-        place.rename(folder)
-        shutil.rmtree(old)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

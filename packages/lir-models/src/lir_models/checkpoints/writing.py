@@ -15,8 +15,8 @@ from lir_models.backbone import quiet
 from lir_models.checkpoints import lir
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import HeadWeights
-from lir_models.checkpoints.files import written_whole
 from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, pylate, sparse
+from lir_models.checkpoints.whole import written_whole
 from lir_models.config import BiEncoderConfig
 from lir_models.families.col import ColConfig
 from lir_models.families.splade import SpladeConfig
