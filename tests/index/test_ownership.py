@@ -132,7 +132,7 @@ def test_what_interrupted_changes_left_is_removed(tmp_path, parts):
     write(folder / "verified.json.0123abcd.tmp")
     (folder / "segment-3").mkdir()
     index.delete(["a"])
-    assert {path.name for path in folder.iterdir()} == {"index.json", "verified.json", "segment-1", "deleted-1.npy"}
+    assert {path.name for path in folder.iterdir()} == {"index.json", "verified.json", "segment-1", "deleted-2.npy"}
 
 
 def test_a_folder_is_known_as_ours_until_it_is_gone(tmp_path, parts, monkeypatch):

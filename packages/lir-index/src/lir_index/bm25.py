@@ -7,10 +7,13 @@ from typing import Any, ClassVar, Literal, cast, get_args
 
 import numpy as np
 
+from lir_index.array_checks import check_range
+from lir_index.bm25_files import check_scores, load_scores
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.documents import Documents
 from lir_index.embeddings import Batch, Form
-from lir_index.errors import ArgumentError, DamagedIndexError, MissingExtraError, did_you_mean
+from lir_index.errors import ArgumentError, MissingExtraError, did_you_mean
+from lir_index.fields import Fields
 from lir_index.segment import Segment, Space
 from lir_index.storage import ArrayWriter, map_array
 from lir_index.threads import in_threads
@@ -98,12 +101,16 @@ class Bm25Segment(Segment):
         self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
-        self._tokenizer = Tokenizer(details["stemmer"], details["stopwords"])
-        self._text, self._lengths = map_array(folder / _TEXT), map_array(folder / _LENGTHS)
-        if (len(self._lengths), int(self._lengths.sum())) != (num_docs, len(self._text)):
-            raise DamagedIndexError(f"The texts in '{folder}' are damaged: their files do not fit together.")
-        # bm25s's defaults, spelled out: what is pickled could run code of whoever made the file.
-        self._scores = _load_bm25s().BM25.load(folder, mmap=True, allow_pickle=False, load_corpus=False)
+        self._tokenizer = Tokenizer(self.details.text_or_none("stemmer"), _stopwords(self.details))
+        self._lengths = map_array(folder / _LENGTHS, np.int64, (num_docs,))
+        check_range(folder / _LENGTHS, self._lengths, 2**40)
+        self._text = map_array(folder / _TEXT, np.uint8, (int(self._lengths.sum()),))
+        self._scores = load_scores(_load_bm25s(), folder, num_docs)
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        check_scores(self.folder, self._scores)
 
     @classmethod
     def check_config(cls, config: IndexConfig) -> None:
@@ -199,6 +206,13 @@ class Tokenizer:
         return self._tokenize(
             texts, stopwords=self._stopwords, stemmer=self._stemmer, return_ids=False, show_progress=False
         )
+
+
+def _stopwords(details: Fields) -> str | list[str] | None:
+    words = details["stopwords"]
+    if isinstance(words, list) and all(isinstance(word, str) for word in cast("list[object]", words)):
+        return cast("list[str]", words)
+    return details.text_or_none("stopwords")
 
 
 def _make_stemmer(name: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from lir_index.errors import DamagedIndexError
+from lir_index.array_checks import check_range, check_rising
 from lir_index.ragged import cut
 from lir_index.storage import ArrayWriter, map_array
 
@@ -45,10 +45,23 @@ def open_cells(
     Raises:
         DamagedIndexError: If the files do not fit together.
     """
-    indptr, documents = map_array(folder / "cells.indptr.npy"), map_array(folder / "cells.documents.npy")
-    if indptr.shape != (num_centroids + 1,) or documents.shape != (int(indptr[-1]),):
-        raise DamagedIndexError(f"The cells in '{folder}' are damaged: their files do not fit together.")
-    return indptr, documents
+    indptr = map_array(folder / "cells.indptr.npy", np.int64, (num_centroids + 1,))
+    return indptr, map_array(folder / "cells.documents.npy", np.int32, (int(indptr[-1]),))
+
+
+def check_cells(
+    folder: Path,
+    indptr: Int64[np.ndarray, " centroids_and_one"],
+    documents: Int32[np.ndarray, " entries"],
+    num_docs: int,
+) -> None:
+    """Look at all values of what :func:`open_cells` mapped.
+
+    Raises:
+        DamagedIndexError: If a list begins nowhere, or names what is no document.
+    """
+    check_rising(folder / "cells.indptr.npy", indptr, 0, len(documents))
+    check_range(folder / "cells.documents.npy", documents, num_docs)
 
 
 def _collect(

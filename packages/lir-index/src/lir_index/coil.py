@@ -8,15 +8,16 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from lir_index.array_checks import check_vectors
 from lir_index.coil_lists import Lists
 from lir_index.config import IndexConfig, SearchConfig, Similarity
 from lir_index.documents import Documents
 from lir_index.embeddings import Batch, Form, as_batch
 from lir_index.errors import EmbeddingsError
-from lir_index.packed import open_lengths, open_vectors
+from lir_index.packed import open_lengths
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, check_lengths, norms, prepare, rough_scores, slack
-from lir_index.storage import ArrayWriter
+from lir_index.storage import ArrayWriter, map_array
 from lir_index.threads import blas_threads, in_threads
 from lir_index.top_k import Found, Mask, Positions, best
 
@@ -72,8 +73,16 @@ class CoilSegment(Segment):
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
         self._num_threads = cast("CoilSearchConfig", search_config).num_threads
-        self._texts = open_vectors(folder / _TEXTS, num_docs, details["text_dim"])
+        self._text_dim = self.details.count("text_dim", 1)
+        self._longest_text, self._longest_token = map(self.details.number, ("longest_text", "longest_token"))
+        self._texts = map_array(folder / _TEXTS, np.float32, (num_docs, self._text_dim))
         self._lists = Lists(folder, open_lengths(folder, num_docs), space.dim)
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        check_vectors(self.folder / _TEXTS, self._texts)
+        self._lists.check(self.folder, self.num_docs)
 
     @classmethod
     def write(
@@ -104,18 +113,15 @@ class CoilSegment(Segment):
 
     def search(self, queries: Batch, k: int, allowed: Mask | None) -> Found:
         """See :meth:`Segment.search`."""
-        if queries.arrays["text_vectors"].shape[1] != self.details["text_dim"]:
-            raise EmbeddingsError(_other_text_dim(self.details["text_dim"], queries))
+        if queries.arrays["text_vectors"].shape[1] != self._text_dim:
+            raise EmbeddingsError(_other_text_dim(self._text_dim, queries))
         texts, text_norms = prepare(queries.arrays["text_vectors"], "dot", lambda row: f"query {row + 1}")
         vectors, token_norms = prepare(queries.values, "dot", lambda row: f"query {queries.row_of_value(row) + 1}")
         lengths = queries.arrays["lengths"]
         ends = np.cumsum(lengths)
         totals = np.concatenate([[0], np.cumsum(token_norms)])
-        largest = (
-            text_norms * self.details["longest_text"]
-            + (totals[ends] - totals[ends - lengths]) * self.details["longest_token"]
-        )
-        terms = self.details["text_dim"] + self.space.dim + int(lengths.max(initial=0))
+        largest = text_norms * self._longest_text + (totals[ends] - totals[ends - lengths]) * self._longest_token
+        terms = self._text_dim + self.space.dim + int(lengths.max(initial=0))
         margins = slack(largest, 1.0, terms, "dot")
         forbidden = None if allowed is None else np.flatnonzero(~allowed)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from lir_index.array_checks import check_permutation, check_range, check_rising, check_vectors
 from lir_index.errors import DamagedIndexError
 from lir_index.ownership import remove_file
-from lir_index.packed import LENGTHS, VECTORS, open_vectors
+from lir_index.packed import LENGTHS, VECTORS
 from lir_index.ragged import ranges
 from lir_index.similarity import Vectors
 from lir_index.storage import ArrayWriter, map_array
@@ -38,14 +39,24 @@ class Lists:
         total = int(lengths.sum())
         self._lengths = lengths
         self._doc_ends = np.cumsum(lengths)
-        self._vectors = open_vectors(folder / VECTORS, total, dim)
-        self._owners: Int32[np.ndarray, " total"] = map_array(folder / _OWNERS)
-        self._tokens: Int64[np.ndarray, " lists"] = map_array(folder / _TOKENS)
-        self._ends: Int64[np.ndarray, " lists"] = map_array(folder / _ENDS)
-        self._places: Int64[np.ndarray, " total"] = map_array(folder / _PLACES)
-        fits = self._owners.shape == self._places.shape == (total,) and self._tokens.shape == self._ends.shape
-        if not fits or (self._ends[-1] if len(self._ends) else 0) != total:
+        self._vectors: Vectors = map_array(folder / VECTORS, np.float32, (total, dim))
+        self._owners: Int32[np.ndarray, " total"] = map_array(folder / _OWNERS, np.int32, (total,))
+        self._tokens: Int64[np.ndarray, " lists"] = map_array(folder / _TOKENS, np.int64)
+        self._ends: Int64[np.ndarray, " lists"] = map_array(folder / _ENDS, np.int64, self._tokens.shape)
+        self._places: Int64[np.ndarray, " total"] = map_array(folder / _PLACES, np.int64, (total,))
+        if (self._ends[-1] if len(self._ends) else 0) != total:
             raise DamagedIndexError(f"The lists in '{folder}' are damaged: their files do not fit together.")
+
+    def check(self, folder: Path, num_docs: int) -> None:
+        """Look at all values that comparing tokens relies on.
+
+        Raises:
+            DamagedIndexError: If a vector is in no list or of no document, or is not finite.
+        """
+        check_rising(folder / _ENDS, self._ends, 0, len(self._owners), strictly=True)
+        check_range(folder / _OWNERS, self._owners, num_docs)
+        check_permutation(folder / _PLACES, self._places)
+        check_vectors(folder / VECTORS, self._vectors)
 
     @staticmethod
     @contextmanager
@@ -55,7 +66,7 @@ class Lists:
         with ArrayWriter(unordered, (dim,)) as file:
             lists = ListsWriter(file)
             yield lists
-        lists.finish(folder, map_array(unordered))
+        lists.finish(folder, map_array(unordered, np.float32, (None, dim)))
         remove_file(unordered)
 
     def add_matches(

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from lir_index.array_checks import check_vectors
 from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch
-from lir_index.errors import DamagedIndexError
 from lir_index.exhaustive import search_exhaustively
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare
@@ -60,12 +60,8 @@ class TorchDenseSegment(Segment):
         self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
-        self._vectors: Vectors = map_array(folder / _VECTORS)
-        if self._vectors.shape != (num_docs, space.dim) or self._vectors.dtype != np.float32:
-            shape = f"{self._vectors.dtype} {list(self._vectors.shape)}"
-            raise DamagedIndexError(
-                f"'{folder / _VECTORS}' is damaged: it is {shape}, not float32 {[num_docs, space.dim]}."
-            )
+        self._vectors: Vectors = map_array(folder / _VECTORS, np.float32, (num_docs, space.dim))
+        self._longest = self.details.number("longest")
         self._engine: Any = None
         device = cast("TorchDenseSearchConfig", search_config).device
         if device != "cpu":
@@ -100,11 +96,16 @@ class TorchDenseSegment(Segment):
                 lengths,
                 k,
                 similarity=self.space.similarity,
-                longest=self.details["longest"],
+                longest=self._longest,
                 ranks=self.doc_ids.ranks,
                 allowed=allowed,
                 engine=self._engine,
             )
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        check_vectors(self.folder / _VECTORS, self._vectors)
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""

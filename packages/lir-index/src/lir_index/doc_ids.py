@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lir_index.array_checks import check_permutation, check_rising
 from lir_index.errors import DamagedIndexError, DocumentIdError
 from lir_index.storage import map_array, naming
 
@@ -37,18 +38,25 @@ class DocIds:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ends: Integers = map_array(folder / _ENDS)
-        self.ranks: Integers = map_array(folder / _RANKS)
+        self._ends: Integers = map_array(folder / _ENDS, np.int64)
+        self.ranks: Integers = map_array(folder / _RANKS, _rank_type(len(self._ends)), self._ends.shape)
         try:
             with (folder / _BYTES).open("rb") as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise DamagedIndexError(f"'{folder / _BYTES}' cannot be read: {error}.") from error
         self._values: Bytes = np.frombuffer(self._bytes, dtype=np.uint8)
-        shapes = {self._ends.shape, self.ranks.shape}
-        kinds = {self._ends.dtype.kind, self.ranks.dtype.kind}
-        if len(shapes) > 1 or kinds != {"i"} or self._ends.ndim != 1 or self._ends[-1:].sum() != len(self._bytes):
+        if self._ends[-1:].sum() != len(self._bytes):
             raise DamagedIndexError(f"The document ids in '{folder}' are damaged: their files do not fit together.")
+
+    def check(self) -> None:
+        """Look at all values that finding ids relies on.
+
+        Raises:
+            DamagedIndexError: If an id is empty, or the order of ids is none.
+        """
+        check_rising(self._folder / _ENDS, self._ends, 0, len(self._bytes), strictly=True)
+        check_permutation(self._folder / _RANKS, self.ranks)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -160,7 +168,7 @@ def write_doc_ids(folder: Path, batches: Iterable[Sequence[str]]) -> None:
             raise DocumentIdError(
                 f"The document id '{doc_id}' occurs twice, as documents {first + 1} and {second + 1}."
             )
-        ranks = np.empty(len(order), dtype=np.int32 if len(order) < 2**31 else np.int64)
+        ranks = np.empty(len(order), dtype=_rank_type(len(order)))
         ranks[order] = np.arange(len(order))
         np.save(folder / _RANKS, ranks)
 
@@ -184,6 +192,10 @@ def unpack(data: Bytes, ends: Integers) -> list[str]:
     text = data.tobytes()
     starts = [0, *ends[:-1].tolist()]
     return [str(text[start:end], "utf-8") for start, end in zip(starts, ends.tolist(), strict=True)]
+
+
+def _rank_type(count: int) -> type[np.signedinteger]:
+    return np.int32 if count < 2**31 else np.int64
 
 
 def _sort(data: Bytes, ends: Integers) -> tuple[Integers, tuple[int, int] | None]:

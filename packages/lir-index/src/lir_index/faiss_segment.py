@@ -6,8 +6,8 @@ Faiss makes of its codes stands for them.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from lir_index.array_checks import check_vectors
 from lir_index.config import IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch, Form
@@ -25,10 +26,10 @@ from lir_index.faiss_settings import faiss_settings, load_faiss
 from lir_index.imputation import documents_of, imputed_scores
 from lir_index.max_sim_ranking import MaxSimRanking
 from lir_index.max_sim_rough import NumpyEngine
-from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
+from lir_index.packed import VECTORS, open_lengths, write_lengths
 from lir_index.segment import Segment, Space
 from lir_index.similarity import Vectors, prepare, slack
-from lir_index.storage import ArrayWriter
+from lir_index.storage import ArrayWriter, map_array
 from lir_index.top_k import Found, Mask, best
 from lir_index.training import draw
 
@@ -89,13 +90,15 @@ class FaissSegment(Segment):
             self._lengths = open_lengths(folder, num_docs)
             self._ends = np.cumsum(self._lengths)
         count = num_docs if self._lengths is None else int(self._ends[-1])
-        if (self.faiss.ntotal, self.faiss.d) != (count, space.dim):
+        expected = (count, space.dim, metric(space.similarity), True)
+        if (self.faiss.ntotal, self.faiss.d, self.faiss.metric_type, self.faiss.is_trained) != expected:
             raise DamagedIndexError(
-                f"'{folder / FILE}' is damaged: it does not hold {count} vectors of {space.dim} dimensions."
+                f"'{folder / FILE}' is damaged: it does not hold {count} vectors of {space.dim} dimensions, "
+                f"compared by {space.similarity}."
             )
         self.vectors = self._open_vectors(count)
         # A vector that Faiss makes of its codes may be longer than the one that was given.
-        self._longest = details["longest"] * (2 if isinstance(self.vectors, _Decoded) else 1)
+        self._longest = self.details.number("longest") * (2 if isinstance(self.vectors, _Decoded) else 1)
         if self._lengths is not None:
             engine = NumpyEngine(self.vectors, self.settings.num_threads)
             ranks = self.doc_ids.ranks
@@ -103,8 +106,14 @@ class FaissSegment(Segment):
 
     def _open_vectors(self, count: int) -> Any:
         if not (self.folder / VECTORS).exists():
-            return _Decoded(self.faiss)
-        return open_vectors(self.folder / VECTORS, count, self.space.dim)
+            return _Decoded(self.faiss, self.folder / FILE)
+        return map_array(self.folder / VECTORS, np.float32, (count, self.space.dim))
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`. What Faiss reads is its own; it looks at some of that while it reads."""
+        super().check()
+        if not isinstance(self.vectors, _Decoded):
+            check_vectors(self.folder / VECTORS, self.vectors)
 
     @classmethod
     @abstractmethod
@@ -137,7 +146,7 @@ class FaissSegment(Segment):
             details["factory"] = cls.factory(config, space, count)
             index = _train(details["factory"], documents, space, count, getattr(config, "num_train_embeddings", None))
         else:
-            details["factory"] = like.details["factory"]
+            details["factory"] = like.details.text("factory")
             index = _empty_copy(cast("FaissSegment", like).faiss)
         cls.tune(index, config)
         if not cls.refines(config) and isinstance(_inner(index), load_faiss().IndexIVFFastScan):
@@ -220,8 +229,11 @@ class FaissSegment(Segment):
         selector = None if bits is None else faiss.IDSelectorBitmap(bits)
         count = min(count, self.faiss.ntotal)
         parameters = self._parameters(count, selector)
-        with faiss_settings(self.space.dim, self.settings.num_threads):
-            return self.faiss.search(vectors, count, params=parameters)[1]
+        with faiss_settings(self.space.dim, self.settings.num_threads), naming_damage(self.folder / FILE):
+            places = self.faiss.search(vectors, count, params=parameters)[1]
+        if places.max(initial=-1) >= self.faiss.ntotal:
+            raise DamagedIndexError(f"'{self.folder / FILE}' is damaged: it names vectors that it does not hold.")
+        return places
 
     def _parameters(self, count: int, selector: Any) -> Any:
         """What Faiss is told for a search; it differs by the kind of index that the factory made."""
@@ -277,8 +289,9 @@ class FaissSegment(Segment):
 class _Decoded:
     """Vectors as Faiss makes them of its codes, read like an array."""
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, file: Path) -> None:
         self._index = index
+        self._file = file
         self._is_ready = False
         self._lock = Lock()
         self.shape = (index.ntotal, index.d)
@@ -287,13 +300,24 @@ class _Decoded:
         return self.shape[0]
 
     def __getitem__(self, places: slice | Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "n dim"]:
-        with self._lock:
-            if not self._is_ready:
-                _prepare_decoding(self._index)
-                self._is_ready = True
         if isinstance(places, slice):
             places = np.arange(*places.indices(len(self)))
-        return self._index.reconstruct_batch(np.ascontiguousarray(places, dtype=np.int64))
+        with naming_damage(self._file):
+            with self._lock:
+                if not self._is_ready:
+                    _prepare_decoding(self._index)
+                    self._is_ready = True
+            return self._index.reconstruct_batch(np.ascontiguousarray(places, dtype=np.int64))
+
+
+@contextmanager
+def naming_damage(file: Path) -> Generator[None]:
+    """Say which file it is that Faiss cannot use."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "there is not enough memory"
+        raise DamagedIndexError(f"Faiss cannot use '{file}': {reason}") from error
 
 
 def read_faiss(file: Path) -> Any:
@@ -303,11 +327,8 @@ def read_faiss(file: Path) -> Any:
         DamagedIndexError: If Faiss cannot read it.
     """
     faiss = load_faiss()
-    try:
+    with naming_damage(file):
         return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
-    except (RuntimeError, MemoryError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise DamagedIndexError(f"Faiss cannot read '{file}': {reason}") from error
 
 
 def write_faiss(index: Any, file: Path) -> None:

@@ -11,12 +11,20 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float32
 
+from lir_index.array_checks import check_rising
 from lir_index.catalogue import Catalogue
-from lir_index.config import SearchConfig, Similarity, check_k
+from lir_index.config import IndexConfig, SearchConfig, Similarity, check_k
 from lir_index.documents import Documents, GivenDocuments, JoinedDocuments, StoredDocuments, truncate
 from lir_index.embeddings import Batch, Form, as_batch, described, first_not_finite
-from lir_index.errors import ArgumentError, DamagedIndexError, DocumentIdError, EmbeddingsError, OtherModelError
-from lir_index.integrity import check_files
+from lir_index.errors import (
+    ArgumentError,
+    BusyIndexError,
+    DamagedIndexError,
+    DocumentIdError,
+    EmbeddingsError,
+    OtherModelError,
+)
+from lir_index.integrity import check_files, note_sound
 from lir_index.kinds import segment_class
 from lir_index.manifest import FORMAT_VERSION, Manifest
 from lir_index.metadata import Metadata, Origin, is_older_fingerprint
@@ -26,6 +34,9 @@ from lir_index.store import changing, commit, write_deleted, write_segment
 from lir_index.top_k import Found, Mask, Positions
 
 logger = logging.getLogger(__name__)
+
+# A change takes many times as long as opening the index after it.
+_TRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ class Index:
     def open(cls, path: str | Path, search_config: SearchConfig | None = None) -> "Index":
         """Open the index in a folder, whatever its kind. The files are memory-mapped.
 
-        Their checksums are compared; a file is read for that the first time, and when it has changed since.
+        Their checksums are compared; a file is read for that the first time, and when it has changed since. Where another
+        process changes the index meanwhile, this opens what there was before the change, or after it.
 
         Args:
             path: The folder, as given to :func:`lir_index.build`.
@@ -88,6 +100,21 @@ class Index:
         """
         folder = Path(path)
         manifest = Manifest.read(folder)
+        for _ in range(_TRIES):
+            try:
+                return cls._open(folder, manifest, search_config)
+            except DamagedIndexError:
+                # Files that a change has made useless are removed, perhaps while they were being opened here.
+                before, manifest = manifest, Manifest.read(folder)
+                if manifest == before:
+                    raise
+        raise BusyIndexError(
+            f"The index in '{folder}' changes faster than it can be opened.",
+            hint="Wait until that has come to its end.",
+        )
+
+    @classmethod
+    def _open(cls, folder: Path, manifest: Manifest, search_config: SearchConfig | None) -> "Index":
         expected = segment_class(manifest.kind).search_config_class
         if search_config is None:
             search_config = expected()
@@ -99,8 +126,13 @@ class Index:
         return cls(folder, manifest, search_config)
 
     def _load(self, manifest: Manifest) -> None:
-        check_files(self.path, manifest.files)
         kind = segment_class(manifest.kind)
+        if manifest.form not in kind.forms or manifest.similarity not in kind.similarities:
+            raise DamagedIndexError(
+                f"The index in '{self.path}' is damaged: one of the kind {manifest.kind} does not hold {manifest.form} "
+                f"embeddings that are compared by {manifest.similarity}."
+            )
+        new = check_files(self.path, manifest.files)
         self.manifest = manifest
         self._segments = [
             kind(self.path / entry.folder, manifest.space, entry.num_docs, entry.details, self.search_config)
@@ -111,18 +143,19 @@ class Index:
             raise DamagedIndexError(
                 f"The index in '{self.path}' is damaged: it has {len(self.doc_ids)} documents, not {manifest.num_docs}."
             )
+        if new:
+            for segment in self._segments:
+                if any(name.startswith(f"{segment.folder.name}/") for name in new):
+                    segment.check()
+            note_sound(self.path, manifest.files)
 
     def _deleted(self) -> Positions:
         told = self.manifest.deleted
         if told is None:
             return np.empty(0, np.int64)
-        positions = map_array(self.path / told.file)
+        positions = map_array(self.path / told.file, np.int64, (told.num_docs,))
         end = sum(entry.num_docs for entry in self.manifest.segments)
-        expected = positions.dtype == np.int64 and positions.shape == (told.num_docs,)
-        if not expected or (np.diff(positions, prepend=-1, append=end) <= 0).any():
-            raise DamagedIndexError(
-                f"'{self.path / told.file}' is damaged: it does not hold {told.num_docs} positions."
-            )
+        check_rising(self.path / told.file, positions, -1, end - 1, strictly=True)
         return positions
 
     def search(
@@ -213,7 +246,7 @@ class Index:
                         hint="Delete the document first, and add its new version then.",
                     )
             kind = segment_class(told.kind)
-            config, num_docs = kind.config_class(**told.parameters), told.num_docs + documents.num_docs
+            config, num_docs = self._config(), told.num_docs + documents.num_docs
             if kind.scores_by_collection:
                 everything = JoinedDocuments(StoredDocuments(self._segments, self.doc_ids, told.space), documents)
                 entry = write_segment(self.path, everything, kind, config, told.space)
@@ -261,10 +294,19 @@ class Index:
             if len(self) == 0:
                 raise ArgumentError(f"All documents of the index in '{self.path}' are deleted; an index needs one.")
             kind = segment_class(self.manifest.kind)
-            config = kind.config_class(**self.manifest.parameters)
+            config = self._config()
             rest = StoredDocuments(self._segments, self.doc_ids, self.manifest.space)
             entry = write_segment(self.path, rest, kind, config, self.manifest.space)
             self._commit(segments=(entry,), deleted=None)
+
+    def _config(self) -> IndexConfig:
+        try:
+            return segment_class(self.kind).config_class(**self.manifest.parameters)
+        except TypeError as error:
+            raise DamagedIndexError(
+                f"The index in '{self.path}' is damaged: an index of the kind {self.kind} is not built with "
+                f"{self.manifest.parameters!r:.100}."
+            ) from error
 
     def _commit(self, **changes: Any) -> None:
         manifest = dataclasses.replace(self.manifest, format_version=FORMAT_VERSION, contents=None, **changes)
@@ -339,10 +381,21 @@ class Index:
     def verify(self) -> None:
         """Read all files and compare them with their checksums, whether or not they have changed since the last time.
 
+        Where the index was changed since it was opened, the files that it has now are read.
+
         Raises:
             DamagedIndexError: If a file is not as it was written.
         """
-        check_files(self.path, self.manifest.files, thoroughly=True)
+        try:
+            check_files(self.path, self.manifest.files, thoroughly=True)
+            for segment in self._segments:
+                segment.check()
+        except DamagedIndexError:
+            current = Index.open(self.path, self.search_config)
+            if current.manifest == self.manifest:
+                raise
+            # The files that are open here have been replaced since.
+            current.verify()
 
     def __len__(self) -> int:
         return self.manifest.num_docs

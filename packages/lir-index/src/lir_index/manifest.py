@@ -3,14 +3,16 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from lir_index.config import Aggregation, Similarity
 from lir_index.embeddings import Form
 from lir_index.errors import DamagedIndexError, ForeignIndexError, IndexVersionError, NoIndexError
+from lir_index.fields import Fields, read_json
 from lir_index.integrity import Files
 from lir_index.segment import Space
 from lir_index.storage import replacing
@@ -130,41 +132,57 @@ class Manifest:
         """
         path = folder / NAME
         try:
-            text = path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
+            values = read_json(path)
+        except FileNotFoundError:
             raise NoIndexError(
                 f"There is no index in '{folder}': it has no {NAME}.",
                 hint="An interrupted 'lir index' goes on when you repeat the command.",
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise DamagedIndexError(f"'{path}' cannot be read: {error}.") from error
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise DamagedIndexError(f"'{path}' is damaged: it is no JSON ({error}).") from error
         if not isinstance(values, dict) or values.get("format") != FORMAT:  # pyright: ignore[reportUnknownMemberType]
             raise ForeignIndexError(f"'{path}' is not of lir: its format is not '{FORMAT}'.")
-        return cls._checked(path, values)
+        return cls._checked(path, cast("dict[str, Any]", values))
 
     @classmethod
     def _checked(cls, path: Path, values: dict[str, Any]) -> "Manifest":
         del values["format"]
         seen = values.get("format_version")
-        if seen not in _READABLE:
+        if type(seen) is not int or seen not in _READABLE:
             raise IndexVersionError(
-                f"'{path}' has the format version {seen!r}, and this lir-index reads {' and '.join(map(str, _READABLE))}.",
-                hint=f"It was written by {values.get('created_by')!r}: install that version, or build the index again.",
+                f"'{path}' has the format version {seen!r:.80}, and this lir-index reads {' and '.join(map(str, _READABLE))}.",
+                hint=f"It was written by {values.get('created_by')!r:.80}: install that version, or build the index again.",
             )
         checksum = values.pop("checksum", None)
-        is_as_written = checksum == _checksum(values)
+        if checksum != _checksum(values):
+            raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")
         if seen == 2:
             values |= {"rule": None, "contents": None}
-        names = {field.name for field in dataclasses.fields(cls)}
-        if not is_as_written or set(values) != names:
-            raise DamagedIndexError(f"'{path}' is damaged: it was changed after it was written.")
-        values["segments"] = tuple(SegmentEntry(**entry) for entry in values["segments"])
-        values["deleted"] = values["deleted"] and Deleted(**values["deleted"])
-        return cls(**values)
+        # A checksum can be put right by whoever changes a file: what it says is looked at all the same.
+        fields = Fields(path, values)
+        fields.only([field.name for field in dataclasses.fields(cls)])
+        segments = tuple(_read_segment(entry) for entry in fields.objects("segments"))
+        if not segments or len({segment.folder for segment in segments}) < len(segments):
+            raise DamagedIndexError(f"'{path}' is damaged: it names no segment, or one of them twice.")
+        return cls(
+            kind=fields.text("kind"),
+            parameters=fields.plain("parameters"),
+            form=fields.one_of("form", get_args(Form)),
+            dim=fields.count("dim"),
+            embedding_dim=fields.count("embedding_dim"),
+            dtype=fields.text("dtype"),
+            similarity=fields.one_of("similarity", get_args(Similarity)),
+            query_aggregation=fields.one_of("query_aggregation", get_args(Aggregation)),
+            doc_aggregation=fields.one_of("doc_aggregation", get_args(Aggregation)),
+            num_docs=fields.count("num_docs"),
+            model=fields.text_or_none("model"),
+            fingerprint=fields.text_or_none("fingerprint"),
+            documents=fields.text_or_none("documents"),
+            rule=None if fields["rule"] is None else fields.plain("rule"),
+            segments=segments,
+            deleted=None if fields["deleted"] is None else _read_deleted(fields.object("deleted")),
+            contents=fields.text_or_none("contents"),
+            created_by=fields.text("created_by"),
+            format_version=seen,
+        )
 
     def write(self, folder: Path) -> None:
         """Write ``index.json``, or replace the one that is there, in one step."""
@@ -172,6 +190,36 @@ class Manifest:
         values = {"format": FORMAT, **values, "checksum": _checksum(values)}
         with replacing(folder / NAME) as temporary:
             temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_segment(entry: Fields) -> SegmentEntry:
+    entry.only([field.name for field in dataclasses.fields(SegmentEntry)])
+    files = entry.object("files")
+    for name in files:
+        # One plain component: nothing that leads out of the folder.
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            files.refuse_name(name)
+    return SegmentEntry(
+        folder=entry.matching("folder", "segment-[0-9]+", "the name of a segment"),
+        num_docs=entry.count("num_docs", 1),
+        files={name: _read_file(files.object(name)) for name in files},
+        details=entry.plain("details"),
+    )
+
+
+def _read_file(told: Fields) -> dict[str, Any]:
+    told.only(("bytes", "sha256"))
+    return {"bytes": told.count("bytes"), "sha256": told.matching("sha256", "[0-9a-f]{64}", "a checksum")}
+
+
+def _read_deleted(told: Fields) -> Deleted:
+    told.only([field.name for field in dataclasses.fields(Deleted)])
+    return Deleted(
+        file=told.matching("file", r"deleted-[0-9]+\.npy", "the name of such a file"),
+        num_docs=told.count("num_docs", 1),
+        bytes=told.count("bytes"),
+        sha256=told.matching("sha256", "[0-9a-f]{64}", "a checksum"),
+    )
 
 
 def _checksum(values: dict[str, Any]) -> str:

@@ -7,16 +7,17 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from lir_index.array_checks import check_vectors
 from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig
 from lir_index.documents import Documents, pieces, prepared
 from lir_index.embeddings import Batch, Form
 from lir_index.max_sim_ranking import MaxSimRanking
 from lir_index.max_sim_rough import NumpyEngine
-from lir_index.packed import VECTORS, open_lengths, open_vectors, write_lengths
+from lir_index.packed import VECTORS, open_lengths, write_lengths
 from lir_index.ragged import cut
 from lir_index.segment import Segment, Space
 from lir_index.similarity import prepare
-from lir_index.storage import ArrayWriter
+from lir_index.storage import ArrayWriter, map_array
 from lir_index.top_k import Found, Mask
 
 # Queries whose vectors are multiplied with the documents' at once: the product of a block stays in the cache.
@@ -65,7 +66,7 @@ class MultiVectorSegment(Segment):
         super().__init__(folder, space, num_docs, details, search_config)
         settings = cast("MultiVectorSearchConfig", search_config)
         self._lengths = open_lengths(folder, num_docs)
-        self._vectors = open_vectors(folder / VECTORS, int(self._lengths.sum()), space.dim)
+        self._vectors = map_array(folder / VECTORS, np.float32, (int(self._lengths.sum()), space.dim))
         if settings.device == "cpu":
             engine: Any = NumpyEngine(self._vectors, settings.num_threads)
         else:
@@ -73,7 +74,7 @@ class MultiVectorSegment(Segment):
 
             engine = TorchEngine(self._vectors, settings.device)
         self._ranking = MaxSimRanking(
-            engine, self._vectors, self._lengths, details["longest"], space, self.doc_ids.ranks
+            engine, self._vectors, self._lengths, self.details.number("longest"), space, self.doc_ids.ranks
         )
 
     @classmethod
@@ -109,6 +110,11 @@ class MultiVectorSegment(Segment):
         for some, rows in cut(lengths, _QUERY_VECTORS):
             results += self._ranking.best(vectors[rows], norms[rows], lengths[some], k, documents)
         return results
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        check_vectors(self.folder / VECTORS, self._vectors)
 
     def stored(self) -> Iterator[Batch]:
         """See :meth:`Segment.stored`."""

@@ -64,6 +64,11 @@ def check_ours(folder: Path, *, is_index: bool = False) -> None:
             raise _refusal(folder, foreign)
 
 
+def is_segment_file(name: str) -> bool:
+    """Whether a file of a segment may have this name."""
+    return _SEGMENT_FILE.fullmatch(name) is not None
+
+
 def remove_leftovers(folder: Path, named: Collection[str]) -> None:
     """Remove segments and other files of ours from the folder of an index; what cannot be removed now stays.
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from lir_index.cells import open_cells, write_cells
+from lir_index.array_checks import check_range, check_vectors
+from lir_index.cells import check_cells, open_cells, write_cells
 from lir_index.config import DenseIndexConfig, IndexConfig, SearchConfig, Similarity, check_count
 from lir_index.documents import Documents, prepared
 from lir_index.embeddings import Batch, Form
@@ -118,16 +119,28 @@ class PlaidSegment(Segment):
         super().__init__(folder, space, num_docs, details, search_config)
         self.settings = cast("PlaidSearchConfig", search_config)
         lengths = np.array(open_lengths(folder, num_docs))
-        codec = Codec.open(folder, space.dim, details["n_bits"])
+        codec = Codec.open(folder, space.dim, self.details.one_of("n_bits", (2, 4, 8, 16)))
+        count, (row, dtype) = int(lengths.sum()), codec.row
+        self._longest = self.details.number("longest")
         self.tokens = Tokens(
             codec,
-            map_array(folder / "codes.npy"),
-            map_array(folder / "residuals.npy"),
+            map_array(folder / "codes.npy", np.int32, (count,)),
+            map_array(folder / "residuals.npy", dtype, (count, *row)),
             np.cumsum(lengths),
             lengths,
             *open_cells(folder, len(codec.centroids)),
         )
         self._engine = make_engine(self.tokens, self.settings)
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        tokens = self.tokens
+        tokens.codec.check(self.folder)
+        check_range(self.folder / "codes.npy", tokens.codes, len(tokens.codec.centroids))
+        check_cells(self.folder, tokens.list_ends, tokens.lists, self.num_docs)
+        if tokens.codec.n_bits == 16:
+            check_vectors(self.folder / "residuals.npy", tokens.packed)
 
     @classmethod
     def dtype(cls, config: IndexConfig) -> str:
@@ -168,7 +181,10 @@ class PlaidSegment(Segment):
                 file.append(packed)
                 longest = max(longest, _longest(codec, codes, packed))
         write_cells(
-            folder, map_array(folder / "codes.npy"), open_lengths(folder, documents.num_docs), len(codec.centroids)
+            folder,
+            map_array(folder / "codes.npy", np.int32, (count,)),
+            open_lengths(folder, documents.num_docs),
+            len(codec.centroids),
         )
         return {"n_bits": settings.n_bits, "longest": longest}
 
@@ -192,7 +208,7 @@ class PlaidSegment(Segment):
         k = min(k, len(documents))
         # A centroid and the rest may be longer than their sum, hence twice.
         error = 2 * (self.space.dim + len(query) + 8) * float(np.finfo(np.float32).eps)
-        margin = error * float(norms(query).sum()) * self.details["longest"]
+        margin = error * float(norms(query).sum()) * self._longest
         if self.space.query_aggregation == "mean":
             margin /= len(query)
         documents = documents[rough >= np.partition(rough, len(rough) - k)[len(rough) - k] - margin]

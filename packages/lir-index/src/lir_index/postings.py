@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from lir_index.array_checks import check_range, check_rising, check_vectors
 from lir_index.errors import DamagedIndexError
 from lir_index.ownership import remove_file
 from lir_index.ragged import cut
@@ -45,14 +46,36 @@ class Rows:
     def open(cls, folder: Path, name: str, rows: int) -> "Rows":
         """Memory-map the rows of that name.
 
+        Args:
+            folder: Where they are.
+            name: Of the three files.
+            rows: How many they have to be.
+
         Raises:
             DamagedIndexError: If the files do not fit together.
         """
-        indptr, indices, data = (map_array(folder / f"{name}.{part}.npy") for part in _PARTS)
-        kinds_fit = (indptr.dtype, indices.dtype, data.dtype) == (np.int64, np.int32, np.float32)
-        if not kinds_fit or indptr.shape != (rows + 1,) or not indices.shape == data.shape == (int(indptr[-1]),):
-            raise DamagedIndexError(f"The {name} in '{folder}' are damaged: their files do not fit together.")
-        return cls(indptr, indices, data)
+        paths = [folder / f"{name}.{part}.npy" for part in _PARTS]
+        indptr = map_array(paths[0], np.int64, (rows + 1,))
+        count = int(indptr[-1])
+        return cls(indptr, map_array(paths[1], np.int32, (count,)), map_array(paths[2], np.float32, (count,)))
+
+    def check(self, folder: Path, name: str, columns: int) -> None:
+        """Look at all values that adding up relies on.
+
+        Args:
+            folder: Where they are.
+            name: Of the three files.
+            columns: How many there are.
+
+        Raises:
+            DamagedIndexError: If an entry is in none of the rows or columns, or has no finite weight.
+        """
+        indptr, indices, data = (folder / f"{name}.{part}.npy" for part in _PARTS)
+        check_rising(indptr, self.indptr, 0, len(self.indices))
+        if self.indptr[0] != 0:
+            raise DamagedIndexError(f"'{indptr}' is damaged: it begins with {self.indptr[0]}, not with 0.")
+        check_range(indices, self.indices, columns)
+        check_vectors(data, self.data)
 
     def blocks(self) -> Iterator[tuple[slice, slice]]:
         """Blocks of some millions of entries: which rows they have, and where their entries lie."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float32, Int
 
+from lir_index.array_checks import check_vectors
 from lir_index.errors import DamagedIndexError, EmbeddingsError
 from lir_index.similarity import Vectors
 from lir_index.storage import map_array
@@ -69,11 +70,22 @@ class Codec:
         Raises:
             DamagedIndexError: If the files do not fit together.
         """
-        centroids, scale, values = (map_array(folder / f"{name}.npy") for name in _FILES)
-        expected = (centroids.shape[1:], scale.shape, values.shape)
-        if expected != ((dim,), (dim,), (2**n_bits if n_bits < 16 else 0,)):
-            raise DamagedIndexError(f"The codec in '{folder}' is damaged: its files do not fit together.")
+        shapes = ((None, dim), (dim,), (2**n_bits if n_bits < 16 else 0,))
+        centroids, scale, values = (
+            map_array(folder / f"{name}.npy", np.float32, shape) for name, shape in zip(_FILES, shapes, strict=True)
+        )
         return cls(centroids, scale, values, n_bits)
+
+    def check(self, folder: Path) -> None:
+        """Look at all values of what :meth:`open` mapped.
+
+        Raises:
+            DamagedIndexError: If there is no centroid, or a value is not finite.
+        """
+        if len(self.centroids) == 0:
+            raise DamagedIndexError(f"'{folder / 'centroids.npy'}' is damaged: it holds no centroid.")
+        for name in _FILES:
+            check_vectors(folder / f"{name}.npy", getattr(self, name))
 
     def save(self, folder: Path) -> None:
         """Write ``centroids.npy``, ``scale.npy`` and ``values.npy``."""

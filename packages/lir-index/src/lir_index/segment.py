@@ -17,6 +17,7 @@ from lir_index.doc_ids import DocIds
 from lir_index.documents import Documents
 from lir_index.embeddings import Batch, Form
 from lir_index.errors import DamagedIndexError, UnsupportedError
+from lir_index.fields import Fields
 from lir_index.top_k import Found, Mask, Positions
 
 
@@ -64,11 +65,19 @@ class Segment(ABC):
         self.folder = folder
         self.space = space
         self.num_docs = num_docs
-        self.details = details
+        self.details = Fields(folder.parent / "index.json", dict(details), f"segments[{folder.name}].details.")
         self.search_config = search_config
         self.doc_ids = DocIds(folder)
         if len(self.doc_ids) != num_docs:
             raise DamagedIndexError(f"'{folder}' is damaged: it has {len(self.doc_ids)} document ids, not {num_docs}.")
+
+    def check(self) -> None:
+        """Look at all values that a search relies on, as it has to be done once with files that came from elsewhere.
+
+        Raises:
+            DamagedIndexError: If a search could leave the arrays, or find what is no document.
+        """
+        self.doc_ids.check()
 
     @classmethod  # noqa: B027 - most kinds can always be built
     def check_config(cls, config: IndexConfig) -> None:

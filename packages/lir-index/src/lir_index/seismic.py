@@ -95,7 +95,8 @@ class SeismicSegment(RescoringSegment):
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
         self._seismic = load_seismic()
-        self._clusters: Any = load_clusters(folder, space.dim, details["written_by"]) if details["written_by"] else None
+        written_by = self.details.text_or_none("written_by")
+        self._clusters: Any = load_clusters(folder, space.dim, written_by) if written_by else None
 
     @classmethod
     def check_config(cls, config: IndexConfig) -> None:  # noqa: ARG003 - which one does not matter
@@ -159,8 +160,19 @@ class SeismicSegment(RescoringSegment):
         # They come in any order; where a query has none, nothing says which one it was.
         for hits in results:
             if hits:
-                candidates[int(hits[0][0])] = np.sort(np.array([doc for _, _, doc in hits], dtype=np.int64))
+                candidates[int(hits[0][0])] = self._positions([doc for _, _, doc in hits])
         return candidates
+
+    def _positions(self, names: list[str]) -> Candidates:
+        """Read documents' positions back, which are their names in Seismic's file."""
+        try:
+            places = np.sort(np.array(names, dtype=np.int64))
+        except (ValueError, OverflowError):
+            places = np.array([-1])
+        if places[0] < 0 or places[-1] >= self.num_docs:
+            path = self.folder / f"{_NAME}.index.seismic"
+            raise DamagedIndexError(f"'{path}' is damaged: it names documents that the index does not hold.")
+        return places
 
 
 def load_seismic() -> Any:
@@ -230,8 +242,11 @@ def load_clusters(folder: Path, dim: int, written_by: str) -> Any:
         )
     try:
         return getattr(load_seismic(), _names(dim)[1]).load(str(path))
-    except OSError as error:
-        raise DamagedIndexError(f"'{path}' is damaged: {error}.") from error
+    except BaseException as error:
+        # What Rust calls a panic is no Exception.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise DamagedIndexError(f"'{path}' is damaged: {error}.") from error
+        raise
 
 
 def _names(dim: int) -> tuple[str, str]:

@@ -11,8 +11,8 @@ from lir_index.errors import EmbeddingsError
 #: Vectors as they are compared.
 Vectors = Float32[np.ndarray, "n dim"]
 
-# Squares of longer vectors come near the largest float32, 3.4e38.
-_LONGEST = 1e18
+LONGEST = 1e18
+"""Squares of longer vectors come near the largest float32, 3.4e38."""
 
 
 def norms(vectors: Float[np.ndarray, "n dim"]) -> Float64[np.ndarray, " n"]:
@@ -55,10 +55,10 @@ def check_lengths(lengths: Float64[np.ndarray, " n"], name: Callable[[int], str]
     Raises:
         EmbeddingsError: If one is.
     """
-    if lengths.size and lengths.max() > _LONGEST:
+    if lengths.size and lengths.max() > LONGEST:
         longest = int(lengths.argmax())
         raise EmbeddingsError(
-            f"The embedding of {name(longest)} has the length {lengths[longest]:.3g}; at most {_LONGEST:.0e} can be compared."
+            f"The embedding of {name(longest)} has the length {lengths[longest]:.3g}; at most {LONGEST:.0e} can be compared."
         )
 
 

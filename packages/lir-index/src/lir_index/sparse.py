@@ -63,8 +63,13 @@ class SparseSegment(RescoringSegment):
         self, folder: Path, space: Space, num_docs: int, details: Mapping[str, Any], search_config: SearchConfig
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
-        postings = Rows.open(folder, "postings", space.dim)
-        self.engine = make_engine(postings, num_docs, cast("EngineSearchConfig", search_config))
+        self._postings = Rows.open(folder, "postings", space.dim)
+        self.engine = make_engine(self._postings, num_docs, cast("EngineSearchConfig", search_config))
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        self._postings.check(self.folder, "postings", self.num_docs)
 
     @classmethod
     def write(

@@ -31,8 +31,14 @@ class RescoringSegment(Segment):
     ) -> None:
         super().__init__(folder, space, num_docs, details, search_config)
         self.documents = Rows.open(folder, "documents", num_docs)
+        self._least = self.details.number("least")
         engine = cast("Engine | None", getattr(search_config, "engine", None))
         self.score = make_scorer(self.documents, space.dim, engine)
+
+    def check(self) -> None:
+        """See :meth:`Segment.check`."""
+        super().check()
+        self.documents.check(self.folder, "documents", self.space.dim)
 
     def prepared(self, queries: Batch) -> list[tuple[Terms, Weights]]:
         """Bring queries into the shape in which they are compared."""
@@ -40,7 +46,7 @@ class RescoringSegment(Segment):
 
     def is_positive(self, weights: Weights) -> bool:
         """Whether all documents that share no term with the query score less than all others: 0."""
-        return self.details["least"] >= 0 and not (weights < 0).any()
+        return self._least >= 0 and not (weights < 0).any()
 
     def rank(
         self,

@@ -18,7 +18,7 @@ def replacing(path: Path) -> Generator[Path]:
     """Write a file under a temporary name, and give it its own name when it is complete and on the disk.
 
     Args:
-        path: The file to make, or to replace; its folder is made where it is missing.
+        path: The file to make, or to replace. Its folder is not made: one that has gone while work went on stays away.
 
     Yields:
         The temporary path, in the same folder. If the block raises, the file is removed and ``path`` is as before.
@@ -29,7 +29,6 @@ def replacing(path: Path) -> Generator[Path]:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with naming(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             flush_to_disk(temporary)
             temporary.replace(path)
@@ -92,16 +91,29 @@ class ArrayWriter:
             self._write_header()
 
 
-def map_array(path: Path) -> npt.NDArray[Any]:
+def map_array(path: Path, dtype: type[np.generic], shape: tuple[int | None, ...] = (None,)) -> npt.NDArray[Any]:
     """Memory-map an array of a ``.npy`` file, for reading.
 
+    Args:
+        path: The file.
+        dtype: What its numbers have to be; a family of types, such as ``numpy.integer``, stands for any of it.
+        shape: What it has to be; None stands for any number.
+
     Raises:
-        DamagedIndexError: If the file is missing or is no such array.
+        DamagedIndexError: If the file is missing or is another array.
     """
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Not numpy.load, which would read other formats, too.
+        mapped = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:
         # numpy reads the header with Python's parser, which raises what it likes.
         raise DamagedIndexError(f"'{path}' is damaged: {error}.") from error
+    fits = len(mapped.shape) == len(shape) and all(b in (None, a) for a, b in zip(mapped.shape, shape, strict=True))
+    is_right = np.issubdtype(mapped.dtype, dtype) and mapped.dtype.isnative
+    if not (mapped.flags.c_contiguous and mapped.flags.aligned):
+        raise DamagedIndexError(f"'{path}' is damaged: its numbers do not lie row by row.")
+    if not fits or not is_right:
+        right = f"{dtype.__name__} [{', '.join('n' if size is None else str(size) for size in shape)}]"
+        raise DamagedIndexError(f"'{path}' is damaged: it is {mapped.dtype} {list(mapped.shape)}, not {right}.")
     # A plain view: slicing a memmap object costs microseconds each time.
     return np.asarray(mapped)

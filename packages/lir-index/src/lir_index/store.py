@@ -4,7 +4,7 @@ So a reader finds the old index or the new one, whenever the process that change
 index at a time.
 """
 
-import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -100,7 +100,7 @@ def write_segment(
         DocumentIdError: If two documents have the same id.
         StorageError: If the operating system refuses to write.
     """
-    data = _new_path(folder, "segment-")
+    data = folder / f"segment-{_new_number(folder)}"
     data.mkdir()
     try:
         write_doc_ids(data, documents.doc_ids())
@@ -126,7 +126,7 @@ def write_deleted(folder: Path, positions: Positions) -> Deleted | None:
     """Write which documents are deleted; where that fails, nothing of it is left."""
     if len(positions) == 0:
         return None
-    path = _new_path(folder, "deleted-", ".npy")
+    path = folder / f"deleted-{_new_number(folder)}.npy"
     try:
         np.save(path, positions.astype(np.int64))
         flush_to_disk(path)
@@ -137,11 +137,11 @@ def write_deleted(folder: Path, positions: Positions) -> Deleted | None:
     return Deleted(path.name, len(positions), **describe(path))
 
 
-def _new_path(folder: Path, prefix: str, suffix: str = "") -> Path:
-    number = 1
-    while os.path.lexists(path := folder / f"{prefix}{number}{suffix}"):
-        number += 1
-    return path
+def _new_number(folder: Path) -> int:
+    """A number that nothing has, or had: a reader that knows an older index.json finds its own files or none."""
+    names = [re.fullmatch(r"(?:segment-|deleted-)([0-9]+)(?:\.npy)?", path.name) for path in folder.iterdir()]
+    # What was made last is always in use, so that the largest number never becomes free.
+    return 1 + max((int(name[1]) for name in names if name), default=0)
 
 
 def _remove_leftovers(folder: Path) -> None:

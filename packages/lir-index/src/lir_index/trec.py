@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lir_index.errors import RunFileError
-from lir_index.storage import replacing
+from lir_index.storage import naming, replacing
 
 
 def check_run_path(path: Path, *, overwrite: bool) -> None:
@@ -42,6 +42,8 @@ def write_run(path: Path, run: Mapping[str, Mapping[str, float]], *, tag: str = 
             # numpy prints the fewest digits that give the same float32 when they are read.
             lines.append(f"{query_id} Q0 {doc_id} {rank} {np.float32(score)!s} {tag}\n")
     data = "".join(lines).encode()
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 

@@ -14,7 +14,6 @@ from lir_models.batching import batch_limits
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
 from lir_train.indexed import count_done
-from lir_train.named_arguments import NamedArguments
 from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
 
 InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset | RetrievalDataset
@@ -67,11 +66,11 @@ class SearchStream(IterableDataset[Any]):
         return chain(() if worker is not None and worker.id > 0 else self.queries, self.docs)
 
 
-class LightningIRDataModule(LightningDataModule, NamedArguments):
+class LightningIRDataModule(LightningDataModule):
     """Datasets to train on, and datasets to index, search, re-rank or validate with.
 
     Args:
-        module: The module, for loaders that are asked for their batches without a trainer, which knows its own.
+        module: Not needed; taken for the sake of code written for the paper's framework.
         train_dataset: Tuples or rankings to learn from, or several of them mixed.
         train_batch_size: Queries a training batch, of each process.
         shuffle_train: Whether the training data is shuffled anew each epoch.
@@ -81,8 +80,6 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
             a window and go to the model in batches of a token budget, so this changes no result.
         num_workers: Processes that read and tokenize.
         seed: Of the shuffling.
-        no_duplicates: Whether a training batch has no query and no document twice, as sentence-transformers'
-            ``NO_DUPLICATES``: what is equal waits for a later batch. Each worker then reads all samples.
     """
 
     def __init__(
@@ -95,10 +92,9 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         inference_batch_size: int = 1024,
         num_workers: int = 0,
         seed: int = 0,
-        no_duplicates: bool = False,
     ) -> None:
         super().__init__()
-        self._module = module
+        del module
         for argument, value in (("train_batch_size", train_batch_size), ("inference_batch_size", inference_batch_size)):
             if value < 1:
                 raise ArgumentError(f"LightningIRDataModule: {argument} is {value}; it must be at least 1.")
@@ -109,7 +105,6 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         self.inference_batch_size = inference_batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self.no_duplicates = no_duplicates
         self._train_stream: TrainingStream | None = None
         # Of each inference dataset the documents that were indexed before.
         self._num_done: list[int] = []
@@ -131,20 +126,8 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
             self._train_stream.set_epoch(epoch)
 
     @property
-    def _learner(self) -> Any:
-        """The module of the trainer, or the one that was given."""
-        trainer: Any = self.trainer
-        module = self._module if trainer is None else trainer.lightning_module
-        if module is None:
-            raise WrongStageError(
-                "The data has neither a trainer nor a module, and a batch is tokenized by the module's model.",
-                hint="LightningIRDataModule(module=BiEncoderModule(...), ...)",
-            )
-        return module
-
-    @property
     def _model(self) -> Any:
-        return self._learner.model
+        return self.trainer.lightning_module.model  # pyright: ignore[reportOptionalMemberAccess]
 
     def _shard(self, dataset: Any) -> Any:
         trainer = self.trainer
@@ -160,18 +143,15 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
             raise WrongStageError("There is no train_dataset to fit to.")
         dataset = self.train_dataset.shuffle(self.seed) if self.shuffle_train else self.train_dataset
         trainer: Any = self.trainer
-        rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         self._train_stream = TrainingStream(
-            dataset, self.train_batch_size, self._collator(), rank, world_size, self.no_duplicates
+            dataset, self.train_batch_size, self._collator(), trainer.global_rank, trainer.world_size
         )
         return TrainingLoader(self._train_stream, self.num_workers, trainer)
 
     def _collator(self) -> TrainingCollator:
         trainer: Any = self.trainer
-        module = self._learner
+        module = trainer.lightning_module
         needs_targets = any(loss.needs_targets for loss in module.loss_functions)
-        if trainer is None:
-            return TrainingCollator(module.model, module.limits, needs_targets)
         # Where the weights are sharded, processes wait for each other in every layer, and need the same number of parts.
         holds_weights = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
         usual = batch_limits(trainer.strategy.root_device) if holds_weights else None
@@ -204,10 +184,6 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
     def num_docs_before(self) -> int:
         """Documents of this rank that an interrupted indexing had done; known when the loaders are made."""
         return sum(self._num_done)
-
-    def inference_dataloader(self) -> list[DataLoader[Any]]:
-        """Return what `predict_dataloader` does; this is what the paper's framework calls it."""
-        return self.predict_dataloader()
 
     def num_docs_done(self, dataset: InferenceDataset) -> int:
         """Count the documents of a dataset, in this rank, that an interrupted indexing had done."""

@@ -16,9 +16,7 @@ from lir_models.checkpoints import (
     sequence_classification,
 )
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights, Kind
-from lir_models.checkpoints.files import readable
-from lir_models.checkpoints.safety import check_folder
-from lir_models.errors import CheckpointError, ConfigError
+from lir_models.errors import CheckpointError
 
 __all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
 
@@ -32,12 +30,7 @@ def recognise(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: If the folder holds no model, or one that cannot be read.
     """
-    with readable(folder):
-        check_folder(folder)
-        for checkpoint_format in _FORMATS:
-            if checkpoint_format.detect(folder):
-                try:
-                    return checkpoint_format.read(folder)
-                except ConfigError as error:
-                    raise CheckpointError(f"'{folder}' asks for a rule that cannot be: {error}") from error
+    for checkpoint_format in _FORMATS:
+        if checkpoint_format.detect(folder):
+            return checkpoint_format.read(folder)
     raise CheckpointError(f"'{folder}' holds no model: it has neither lir.json, nor modules.json, nor config.json.")
