@@ -75,7 +75,7 @@ def test_an_override_wins_over_the_file_and_ids_may_have_dots(tmp_path: Path) ->
             "--datasets.mine.doc=a.tsv",
             r"datasets\.mine: there is no key 'doc'; there are docs, .* Did you mean 'docs'\?",
         ),
-        ("--datasets.mine.docs=3", r"datasets\.mine\.docs is 3; it must be a file, a folder or an id"),
+        ("--datasets.mine.docs=3", r"datasets\.mine\.docs is 3; it must be a file, a list of files, a folder or an id"),
         ("--datasets.mine=a.tsv", r"datasets\.mine is 'a\.tsv'; it must have keys of docs, queries"),
         ("--datasets=mine", "datasets: 'mine' has no keys and values"),
     ],

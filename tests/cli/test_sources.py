@@ -53,6 +53,13 @@ def test_a_yaml_names_several_files(lir: Lir, halves: Path) -> None:
     assert "five five" in lir("search", "--index", "idx", "five", "-k", 1).out
 
 
+def test_an_id_stands_for_several_files(lir: Lir, halves: Path) -> None:
+    Path("ids.yaml").write_text("datasets: {cli/several: {docs: [0-docs.tsv, 1-docs.tsv]}}\n")
+    named = ("--config", "ids.yaml", "--type", "bm25", "--docs", "cli/several", "--index", "idx")
+    assert lir("index", *named).code == 0
+    assert json.loads(Path("idx/index.json").read_text())["segments"][0]["num_docs"] == 10
+
+
 def test_an_id_is_refused_among_several(lir: Lir, halves: Path) -> None:
     refused = lir("index", "--type", "bm25", "--docs", "0-docs.tsv", "--docs", "vaswani", "--index", "idx")
     assert refused.code == 1

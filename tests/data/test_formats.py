@@ -153,6 +153,7 @@ def test_csv_is_read_with_quotes_and_line_ends_in_them(write: Write) -> None:
 
 
 def test_csv_may_have_semicolons(write: Write) -> None:
+    assert read_all(write("docs.csv", "\n\nid;text\nd1;a river\nd2;a town\n")) == DOCS
     assert read_all(write("docs.csv", "\ufeffid;text\nd1;a river\nd2;a town\n")) == DOCS
 
 

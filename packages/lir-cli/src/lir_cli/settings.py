@@ -177,9 +177,10 @@ def _check_datasets(datasets: Mapping[Any, Any]) -> None:
                 raise SettingsError(
                     f"{path}: there is no key '{part}'; there are {', '.join(_PARTS)}.{did_you_mean(part, _PARTS)}"
                 )
-            if not isinstance(source, str):
+            names = source if isinstance(source, list) and source else [source]
+            if not all(isinstance(name, str) for name in names):
                 raise SettingsError(
-                    f"{path}.{part} is {source!r}; it must be a file, a folder or an id of ir_datasets."
+                    f"{path}.{part} is {source!r}; it must be a file, a list of files, a folder or an id of ir_datasets."
                 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lir_data.errors import MalformedLineError, UnusableLineError
 from lir_data.sources.fields import Fields, Purpose, named_columns
-from lir_data.sources.lines import binary_lines, decoded
+from lir_data.sources.lines import binary_lines, decoded, is_blank
 from lir_data.sources.names import shown
 
 # The longest field that is read: a document, all of it.
@@ -43,14 +43,15 @@ def csv_rows(path: Path, purpose: Purpose, fields: Fields) -> Iterator[tuple[int
         MalformedLineError: If a line is not UTF-8, has other columns than the header, or a quote that is not closed.
     """
     csv.field_size_limit(_LONGEST)
-    lines = (decoded(path, number, line) for number, line in enumerate(binary_lines(path), start=1))
-    header = next(lines, "")
+    numbered = enumerate(binary_lines(path), start=1)
+    start, first = next(((number, line) for number, line in numbered if not is_blank(line)), (1, b""))
+    header = decoded(path, start, first)
+    lines = (decoded(path, number, line) for number, line in numbered)
     delimiter = max(",;\t", key=header.count)
-    number = 1
     columns = named_columns(next(csv.reader([header], delimiter=delimiter), []), purpose, fields)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        number = reader.line_num + 2  # behind the header, from 1
+        number = start + reader.line_num + 1
         try:
             values = next(reader, None)
             if values is None:

@@ -7,7 +7,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from lir_data.errors import ArgumentError, UnusableLineError, did_you_mean
@@ -106,20 +106,38 @@ def parse_fields(pairs: Sequence[tuple[str, str]], source: str) -> Fields:
     return Fields(tuple(named.items()))
 
 
-def key_of(values: Mapping[str, Any], purpose: Purpose, role: Role, fields: Fields) -> str:
-    """Return the field of a row that holds something: the one that is named, or the first of the known names.
+class Key(NamedTuple):
+    """How the field of a row is found that holds something.
 
-    Raises:
-        UnusableLineError: If the row has none; the message lists the row's fields.
+    Args:
+        role: What it holds.
+        names: Its names; the first that a row has is meant.
+        is_known: Whether the names are those that are known, and the source gives none.
     """
-    names = fields.of(role) or KNOWN[purpose, role]
-    for name in names:
-        if name in values:
-            return name
-    *others, last = (f"'{name}'" for name in names)
-    wanted = f"{', '.join(others)} or {last}" if others else last
-    advice = "" if fields.of(role) else f" Any other field can be named: FILE?{role}=FIELD."
-    raise UnusableLineError(f"there is no {wanted} among the keys {listed(values)}.{advice}")
+
+    role: Role
+    names: tuple[str, ...]
+    is_known: bool
+
+    def of(self, values: Mapping[str, Any]) -> str:
+        """Return the name that a row has.
+
+        Raises:
+            UnusableLineError: If it has none; the message lists the row's fields.
+        """
+        for name in self.names:
+            if name in values:
+                return name
+        *others, last = (f"'{name}'" for name in self.names)
+        wanted = f"{', '.join(others)} or {last}" if others else last
+        advice = f" Any other field can be named: FILE?{self.role}=FIELD." if self.is_known else ""
+        raise UnusableLineError(f"there is no {wanted} among the keys {listed(values)}.{advice}")
+
+
+def key_of(purpose: Purpose, role: Role, fields: Fields) -> Key:
+    """Return how a field is found: by the names that are given, or by those that are known."""
+    given = fields.of(role)
+    return Key(role, given or KNOWN[purpose, role], not given)
 
 
 def named_columns(names: Sequence[str], purpose: Purpose, fields: Fields) -> tuple[str, ...]:

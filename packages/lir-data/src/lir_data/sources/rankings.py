@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lir_data.errors import MalformedLineError, UnusableLineError
 from lir_data.sources.delimited import TextRow
-from lir_data.sources.fields import Fields, Purpose, Role, key_of
+from lir_data.sources.fields import Key, key_of
 from lir_data.sources.lines import first_line, parse_line, records
 from lir_data.sources.local_files import LocalFile
 from lir_data.sources.memory import MemoryTable
@@ -54,8 +54,7 @@ def scored(table: Table) -> Iterator[Stretch]:
 
 
 def _scored_rows(table: Table) -> Iterator[Stretch]:
-    fields = fields_of(table)
-    for number, (query_id, doc_id, score) in parsed(table, _run_line, lambda values: _run_row(values, fields)):
+    for number, (query_id, doc_id, score) in parsed(table, _run_line, _run_row(table)):
         yield Stretch(number, query_id, [doc_id], [score])
 
 
@@ -64,12 +63,10 @@ def _scored_in_memory(table: MemoryTable) -> Iterator[Stretch]:
     if not all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping) for item in table.items):
         yield from _scored_rows(table)
         return
+    parse = _run_row(table)
     for number, (query_id, scores) in enumerate(table.items, start=1):
         try:
-            rows = [
-                _run_row({"query_id": query_id, "doc_id": doc, "score": scores[doc]}, fields_of(table))
-                for doc in scores
-            ]
+            rows = [parse({"query_id": query_id, "doc_id": doc_id, "score": score}) for doc_id, score in scores.items()]
         except UnusableLineError as error:
             raise MalformedLineError(f"{place(table, number)}, the query {query_id!r}: {error}") from None
         if rows:
@@ -124,8 +121,7 @@ def judged(table: Table) -> Iterator[tuple[int, Judged]]:
     Raises:
         MalformedLineError: If a record cannot be read; the message begins with its place.
     """
-    fields = fields_of(table)
-    return parsed(table, _trec_line, lambda values: _qrels_row(values, fields))
+    return parsed(table, _trec_line, _qrels_row(table))
 
 
 def _run_line(line: str) -> Scored:
@@ -140,12 +136,20 @@ def _run_line(line: str) -> Scored:
     return query_id, doc_id, _with_rank(value)
 
 
-def _run_row(values: Mapping[str, Any], fields: Fields) -> Scored:
-    query_id, doc_id = _ids(values, "run", fields)
-    # A row of other tools may have a rank without a score.
-    if fields.of("rank") or (not fields.of("score") and "score" not in values and "rank" in values):
-        return query_id, doc_id, -_number(values, "run", "rank", fields, float)
-    return query_id, doc_id, _with_rank(_number(values, "run", "score", fields, float))
+def _run_row(table: Table) -> Callable[[Mapping[str, Any]], Scored]:
+    """Return what makes a record of a row of a run."""
+    fields = fields_of(table)
+    query_id, doc_id = key_of("run", "query_id", fields), key_of("run", "doc_id", fields)
+    score, rank = key_of("run", "score", fields), key_of("run", "rank", fields)
+
+    def parse(values: Mapping[str, Any]) -> Scored:
+        ids = id_field(values, query_id.of(values)), id_field(values, doc_id.of(values))
+        # A row of other tools may have a rank without a score.
+        if not rank.is_known or (score.is_known and "score" not in values and "rank" in values):
+            return *ids, -_number(values, rank, float)
+        return *ids, _with_rank(_number(values, score, float))
+
+    return parse
 
 
 def _with_rank(score: float) -> float:
@@ -163,34 +167,35 @@ def _trec_line(line: str) -> Judged:
     return Judged(query_id, subtopic, doc_id, _whole_number("relevance", relevance, advice))
 
 
-def _qrels_row(values: Mapping[str, Any], fields: Fields) -> Judged:
-    query_id, doc_id = _ids(values, "qrels", fields)
-    subtopic = next((values[name] for name in _SUBTOPIC if values.get(name) is not None), None)
-    # Tables of the hub hold relevances of BEIR as 1.0.
-    relevance = _number(values, "qrels", "relevance", fields, _whole)
-    return Judged(query_id, None if subtopic is None else str(subtopic), doc_id, relevance)
+def _qrels_row(table: Table) -> Callable[[Mapping[str, Any]], Judged]:
+    """Return what makes a judgement of a row."""
+    fields = fields_of(table)
+    query_id, doc_id = key_of("qrels", "query_id", fields), key_of("qrels", "doc_id", fields)
+    relevance = key_of("qrels", "relevance", fields)
+
+    def parse(values: Mapping[str, Any]) -> Judged:
+        subtopic = next((values[name] for name in _SUBTOPIC if values.get(name) is not None), None)
+        return Judged(
+            id_field(values, query_id.of(values)),
+            None if subtopic is None else str(subtopic),
+            id_field(values, doc_id.of(values)),
+            _number(values, relevance, _whole),  # tables of the hub hold relevances of BEIR as 1.0
+        )
+
+    return parse
 
 
-def _ids(values: Mapping[str, Any], purpose: Purpose, fields: Fields) -> tuple[str, str]:
-    """Return the ids of query and document of a row."""
-    query_id = id_field(values, key_of(values, purpose, "query_id", fields))
-    return query_id, id_field(values, key_of(values, purpose, "doc_id", fields))
-
-
-def _number(
-    values: Mapping[str, Any], purpose: Purpose, role: Role, fields: Fields, convert: Callable[[Any], Any]
-) -> Any:
+def _number(values: Mapping[str, Any], key: Key, convert: Callable[[Any], Any]) -> Any:
     """Return a number of a row; of csv and the like it is still a text."""
-    value = values[key_of(values, purpose, role, fields)]
-    is_number = isinstance(value, int | float | Real) and not isinstance(value, bool)
+    value = values[key.of(values)]
     try:
-        if not is_number and not isinstance(values, TextRow):
+        if isinstance(value, bool) or not isinstance(value, str if isinstance(values, TextRow) else Real):
             raise ValueError
         return convert(value)
     except (ValueError, OverflowError):
         wanted = "a whole number" if convert is _whole else "a number"
         seen = f"'{_cut(str(value))}'" if isinstance(values, TextRow) else json.dumps(value, default=str)[:40]
-        raise UnusableLineError(f"the {role} {seen} is not {wanted}.") from None
+        raise UnusableLineError(f"the {key.role} {seen} is not {wanted}.") from None
 
 
 def _whole(value: Any) -> int:

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from lir_data.errors import ArgumentError, UnusableLineError
-from lir_data.sources.fields import Fields, Purpose, key_of, listed
+from lir_data.sources.fields import Key, key_of, listed
 from lir_data.sources.local_files import LocalFile
 from lir_data.sources.rows import Table, fields_of, has_columns, line_parser, parsed
 from lir_data.sources.unicode import clean, is_unicode
@@ -22,7 +22,12 @@ def documents(table: Table, text_fields: Sequence[str] | None) -> Iterator[tuple
 
 def queries(table: Table) -> Iterator[tuple[int, Pair]]:
     """Yield the number of each query, for `place`, and its id and text."""
-    return parsed(table, _id_and_text, partial(_query, fields=fields_of(table)))
+    fields = fields_of(table)
+    return parsed(
+        table,
+        _id_and_text,
+        partial(_query, name=key_of("queries", "id", fields), text=key_of("queries", "text", fields)),
+    )
 
 
 def check_text_fields(table: Table, text_fields: Sequence[str] | None) -> None:
@@ -49,7 +54,13 @@ def doc_parser(file: LocalFile, text_fields: Sequence[str] | None) -> Callable[[
 
 def row_parser(table: Table, text_fields: Sequence[str] | None) -> Callable[[Mapping[str, Any]], Pair]:
     """Return what turns a row of a documents table into id and text; see `doc_parser`."""
-    return partial(_doc, fields=fields_of(table), text_fields=None if text_fields is None else tuple(text_fields))
+    fields = fields_of(table)
+    return partial(
+        _doc,
+        name=key_of("docs", "id", fields),
+        text=key_of("docs", "text", fields),
+        text_fields=None if text_fields is None else tuple(text_fields),
+    )
 
 
 def text_field(values: Mapping[str, Any], key: str) -> str:
@@ -64,9 +75,11 @@ def text_field(values: Mapping[str, Any], key: str) -> str:
 def id_field(values: Mapping[str, Any], key: str) -> str:
     """Return an id of a row."""
     value = values[key]
-    if not isinstance(value, str | int | Integral) or isinstance(value, bool):
+    if isinstance(value, str):
+        return checked_id(value)
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise UnusableLineError(f"the {key} is {_short(value)}; it must be a text or a whole number.")
-    return checked_id(str(value))
+    return str(value)
 
 
 def checked_id(name: str) -> str:
@@ -85,28 +98,26 @@ def _id_and_text(line: str) -> Pair:
     return checked_id(name), text
 
 
-def _query(values: Mapping[str, Any], fields: Fields) -> Pair:
-    query_id = id_field(values, key_of(values, "queries", "id", fields))
-    return query_id, _text(values, "queries", fields)
+def _query(values: Mapping[str, Any], name: Key, text: Key) -> Pair:
+    return id_field(values, name.of(values)), _text(values, text)
 
 
-def _doc(values: Mapping[str, Any], fields: Fields, text_fields: Sequence[str] | None) -> Pair:
-    doc_id = id_field(values, key_of(values, "docs", "id", fields))
+def _doc(values: Mapping[str, Any], name: Key, text: Key, text_fields: Sequence[str] | None) -> Pair:
+    doc_id = id_field(values, name.of(values))
     if text_fields is not None:
-        return doc_id, " ".join(text_field(values, field) for field in text_fields)
-    if fields.of("text"):
-        return doc_id, _text(values, "docs", fields)
+        return doc_id, " ".join([text_field(values, field) for field in text_fields])
+    if not text.is_known or values.get("title") is None:
+        return doc_id, _text(values, text)
     # As ir_datasets does for collections with titles.
-    title = text_field(values, "title") if values.get("title") is not None else ""
-    return doc_id, _joined([title, _text(values, "docs", fields)])
+    return doc_id, _joined([text_field(values, "title"), _text(values, text)])
 
 
-def _text(values: Mapping[str, Any], purpose: Purpose, fields: Fields) -> str:
+def _text(values: Mapping[str, Any], key: Key) -> str:
     """Return the text of a row: of the fields that are named for it, or of the first that is known."""
-    names = fields.of("text") or (key_of(values, purpose, "text", fields),)
+    if key.is_known or len(key.names) == 1:
+        return text_field(values, key.of(values) if key.is_known else key.names[0])
     # Of several a row need not have all.
-    there = [name for name in names if len(names) == 1 or name not in values or values[name] is not None]
-    return _joined([text_field(values, name) for name in there])
+    return _joined([text_field(values, name) for name in key.names if values.get(name, "") is not None])
 
 
 def _joined(texts: Sequence[str]) -> str:
