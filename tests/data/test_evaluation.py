@@ -1,6 +1,7 @@
 """Measures of runs: by hand, beside ir-measures, and as published."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import ir_measures
@@ -9,8 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lir_data import evaluate, read_qrels, read_run, write_qrels, write_run
-from lir_data.errors import ArgumentError, EmptySourceError, UnknownMeasureError
+from lir_data import (
+    aggregate_passages,
+    compare_runs,
+    cut_run,
+    evaluate,
+    filter_run,
+    mine_negatives,
+    read_qrels,
+    read_run,
+    reciprocal_rank_fusion,
+    weighted_fusion,
+    write_qrels,
+    write_run,
+)
+from lir_data.errors import ArgumentError, EmptySourceError, LirDataError, UnknownMeasureError
 
 DOCS = st.sampled_from("abcdefgh")
 QUERIES = st.sampled_from(["q1", "q2", "q3"])
@@ -124,6 +138,83 @@ def test_files_are_read(tmp_path: Path) -> None:
     write_run(tmp_path / "run.trec", {"q": {"a": 1.0}})
     write_qrels(tmp_path / "qrels.txt", {"q": {"a": 1}})
     assert evaluate(tmp_path / "run.trec", str(tmp_path / "qrels.txt"), ["RR"]) == {"RR": 1.0}
+
+
+ONE = {"q": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("run", "qrels"),
+    [
+        ({1: {2: 1.0}}, {1: {2: 1}}),
+        ({np.int64(1): {np.int64(2): np.float32(1)}}, {"1": {"2": np.int64(1)}}),
+        ({"1": {"2": 1}}, {"1": {"2": 1.0}}),
+        ([("1", "2", 1.0)], [("1", "2", 1)]),
+        ({"1": {"2": 1.0}}, {"1": {"2": 1}, "3": {}}),
+        ({"1": {"2": 1.0}, "4": {}}, {1: {2: 1}, 3: {}}),
+    ],
+)
+def test_runs_and_judgements_in_memory_are_taken_as_they_come(run: object, qrels: object) -> None:
+    assert evaluate(run, qrels, ["P@1"]) == {"P@1": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("run", "qrels", "message"),
+    [
+        ({"q": {"a": math.nan}}, ONE, "NaN"),
+        ({"q": {"a": np.float32("nan")}}, ONE, "NaN"),
+        ({"q": {"a": "high"}}, ONE, "'?\"?high"),
+        ({"q": {"a": True}}, ONE, "true|True"),
+        ({"q": {"": 1.0}}, ONE, "empty"),
+        ({"q": {1.5: 1.0}}, ONE, "1.5"),
+        ({"q": {None: 1.0}}, ONE, "None|null"),
+        ({"q": {"a": 1.0}}, {"q": {"a": 1.5}}, "1.5"),
+        ({"q": {"a": 1.0}}, {"q": {"a": None}}, "null|None"),
+        ({"q": {"a": 1.0}}, {"q": 3}, "3"),
+        (5, ONE, "int"),
+    ],
+)
+def test_what_cannot_be_measured_is_named(run: object, qrels: object, message: str) -> None:
+    with pytest.raises(LirDataError, match=message):
+        evaluate(run, qrels, ["P@1"])
+
+
+NAN = {"q": {"a": math.nan, "b": 1.0}}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: evaluate(NAN, ONE, ["RR"]),
+        lambda: compare_runs({"a": NAN, "b": NAN}, {"q": {"a": 1}, "r": {"a": 1}}, ["RR"]),
+        lambda: list(mine_negatives(NAN, ONE)),
+        lambda: list(mine_negatives({"q": {"b": 1.0}}, ONE, teacher=NAN)),
+        lambda: reciprocal_rank_fusion([NAN]),
+        lambda: weighted_fusion([NAN]),
+        lambda: cut_run(NAN, 1),
+        lambda: filter_run(NAN),
+        lambda: aggregate_passages(NAN),
+    ],
+)
+def test_no_function_takes_a_score_that_is_no_number(function: Callable[[], object]) -> None:
+    with pytest.raises(LirDataError, match="NaN"):
+        function()
+
+
+def test_a_query_that_is_a_document_can_be_left_out_of_its_own_hits(caplog: pytest.LogCaptureFixture) -> None:
+    run, qrels = {"a": {"a": 9.0, "b": 1.0}, "c": {"c": 9.0, "d": 1.0}}, {"a": {"b": 1}, "c": {"d": 1}}
+    assert evaluate(run, qrels, ["RR"]) == {"RR": 0.5}
+    assert "2 of 2 queries find first the document that has their own id" in caplog.text
+    caplog.clear()
+    assert evaluate(run, qrels, ["RR"], ignore_identical_ids=True) == {"RR": 1.0}
+    assert not caplog.text
+    mined = mine_negatives({"a": {"a": 9.0, "e": 1.0}}, qrels, num_negatives=1, ignore_identical_ids=True)
+    assert [item.docs for item in mined] == [("b", "e")]
+
+
+def test_ids_that_are_equal_by_chance_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    evaluate({"1": {"1": 1.0}, "2": {"7": 1.0}, "3": {"8": 1.0}}, {"1": {"2": 1}, "2": {"7": 1}, "3": {"8": 1}}, ["RR"])
+    assert "own id" not in caplog.text
 
 
 def test_judgements_are_needed() -> None:

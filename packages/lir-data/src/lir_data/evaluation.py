@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -10,7 +9,9 @@ import numpy as np
 from lir_data import gdeval
 from lir_data.errors import EmptySourceError
 from lir_data.measures import parse_measures
-from lir_data.trec import read_qrels, read_run, singles
+from lir_data.selection import without_identical_ids
+from lir_data.taken import GivenQrels, GivenRun, take_qrels, take_run
+from lir_data.trec import singles
 
 logger = logging.getLogger("lir_data")
 
@@ -19,20 +20,32 @@ logger = logging.getLogger("lir_data")
 _SHORT = 100
 _WITH_CUTOFF = ("AP", "P", "R", "RR", "Success", "nDCG")
 
-_Run = Mapping[str, Mapping[str, float]] | str | Path
-_Qrels = Mapping[str, Mapping[str, int]] | str | Path
-
 
 @overload
 def evaluate(
-    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: Literal[False] = False
+    run: GivenRun,
+    qrels: GivenQrels,
+    measures: Sequence[Any],
+    *,
+    per_query: Literal[False] = False,
+    ignore_identical_ids: bool = False,
 ) -> dict[str, float]: ...
 @overload
 def evaluate(
-    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: Literal[True]
+    run: GivenRun,
+    qrels: GivenQrels,
+    measures: Sequence[Any],
+    *,
+    per_query: Literal[True],
+    ignore_identical_ids: bool = False,
 ) -> dict[str, dict[str, float]]: ...
 def evaluate(
-    run: _Run, qrels: _Qrels, measures: Sequence[Any], *, per_query: bool = False
+    run: GivenRun,
+    qrels: GivenQrels,
+    measures: Sequence[Any],
+    *,
+    per_query: bool = False,
+    ignore_identical_ids: bool = False,
 ) -> dict[str, float] | dict[str, dict[str, float]]:
     """Measure a run.
 
@@ -45,6 +58,8 @@ def evaluate(
         qrels: Relevance by document by query, or a source of them (see `read_qrels`).
         measures: Names such as ``nDCG@10``, or measures of ir-measures; one name alone will do.
         per_query: Whether each query's value is wanted, not one for all.
+        ignore_identical_ids: Whether a document is left out that has the query's own id, where queries are documents
+            (ArguAna, Quora), as in BEIR. Where it is not, and most queries find themselves first, a warning is logged.
 
     Returns:
         By the canonical name of each measure: its mean over the judged queries (for counts such as ``NumRet`` the
@@ -53,10 +68,14 @@ def evaluate(
     Raises:
         UnknownMeasureError: If there is no such measure.
         EmptySourceError: If there are no judgements.
+        LirDataError: If an id of a run or of judgements in memory can be none, or a score is NaN or no number.
     """
     parsed = parse_measures([measures] if isinstance(measures, str) else measures)
-    scores = read_run(run) if isinstance(run, str | Path) else run
-    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
+    scores, judged = take_run(run), take_qrels(qrels)
+    if ignore_identical_ids:
+        scores = without_identical_ids(scores)
+    else:
+        _warn_of_identical_ids(scores, judged)
     values = values_by_query(scores, judged, parsed)
     if per_query:
         return {str(measure): by_query for measure, by_query in values.items()}
@@ -115,6 +134,24 @@ def values_by_query(
         for measure, query_id, value in gdeval.computed(by_gdeval, qrels, ranked):
             values[measure][query_id] = value
     return {measure: {query_id: by_query[query_id] for query_id in qrels} for measure, by_query in values.items()}
+
+
+def _warn_of_identical_ids(run: Mapping[str, Mapping[str, float]], qrels: Mapping[str, Mapping[str, int]]) -> None:
+    """Warn where most queries find themselves: ids that are equal by chance are first by chance."""
+    ranked = [query_id for query_id, docs in run.items() if query_id in qrels and docs]
+    found = [
+        query_id
+        for query_id in ranked
+        if query_id in run[query_id]
+        and query_id not in qrels[query_id]
+        and run[query_id][query_id] >= max(run[query_id].values())
+    ]
+    if len(found) * 2 > len(ranked):
+        logger.warning(
+            "%d of %d queries find first the document that has their own id, which is not judged, '%s' for instance; "
+            "ignore_identical_ids leaves it out.",
+            *(len(found), len(ranked), found[0]),
+        )
 
 
 def _is_short(measure: Any) -> bool:

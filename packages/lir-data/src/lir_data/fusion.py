@@ -3,18 +3,16 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
 from lir_data.arguments import check_choice, check_count
 from lir_data.errors import ArgumentError
-from lir_data.trec import Run, in_order, read_run
+from lir_data.taken import GivenRun, take_run
+from lir_data.trec import Run, in_order
 
 Normalization = Literal["min-max", "z-score", "none"]
-
-_Run = Mapping[str, Mapping[str, float]] | str | Path
 
 # What a run says of a query: the worth of each document, and that of a document it lacks.
 _Opinion = tuple[dict[str, float], float]
@@ -24,7 +22,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def reciprocal_rank_fusion(
-    runs: Sequence[_Run], *, k: float = 60, weights: Sequence[float] | None = None, depth: int | None = None
+    runs: Sequence[GivenRun], *, k: float = 60, weights: Sequence[float] | None = None, depth: int | None = None
 ) -> Run:
     """Fuse runs by ranks: a document's score is the sum of ``weight / (k + rank)`` over the runs that have it.
 
@@ -59,7 +57,7 @@ def reciprocal_rank_fusion(
 
 
 def weighted_fusion(
-    runs: Sequence[_Run],
+    runs: Sequence[GivenRun],
     *,
     weights: Sequence[float] | None = None,
     normalize: Normalization = "min-max",
@@ -142,7 +140,7 @@ def _checked(weights: Sequence[float] | None, num_runs: int) -> list[float]:
 
 
 def _fuse(
-    runs: Sequence[_Run],
+    runs: Sequence[GivenRun],
     weights: Sequence[float],
     depth: int | None,
     opinion: Callable[[dict[str, float]], _Opinion],
@@ -158,7 +156,7 @@ def _fuse(
         opinion: Turns the scores of a query, at least one and best first, into what they are worth.
         largest: No score may be further from 0.
     """
-    loaded = [read_run(run) if isinstance(run, str | Path) else run for run in runs]
+    loaded = [take_run(run, f" in run {number}") for number, run in enumerate(runs, start=1)]
     heard = [entry for entry in zip(range(1, len(runs) + 1), weights, loaded, strict=True) if entry[1] > 0]
     fused: Run = {}
     for query_id in dict.fromkeys(query_id for _, _, run in heard for query_id in run):

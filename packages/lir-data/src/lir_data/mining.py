@@ -4,21 +4,19 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from lir_data.arguments import check_choice, check_count
 from lir_data.errors import ArgumentError, EmptySourceError
 from lir_data.sampling import generator
+from lir_data.selection import without_identical_ids
 from lir_data.sources.training_files import TrainingTuple
-from lir_data.trec import in_order, read_qrels, read_run
+from lir_data.taken import GivenQrels, GivenRun, take_ordered_run, take_qrels, take_run
+from lir_data.trec import in_order
 
 logger = logging.getLogger("lir_data")
 
 Strategy = Literal["top", "random"]
-
-_Run = Mapping[str, Mapping[str, float]] | str | Path
-_Qrels = Mapping[str, Mapping[str, int]] | str | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,8 @@ class _Choice:
 
 
 def mine_negatives(
-    run: _Run,
-    qrels: _Qrels,
+    run: GivenRun,
+    qrels: GivenQrels,
     *,
     num_negatives: int = 3,
     range_min: int = 0,
@@ -78,8 +76,9 @@ def mine_negatives(
     max_score: float | None = None,
     min_score: float | None = None,
     sampling_strategy: Strategy = "top",
-    teacher: _Run | None = None,
+    teacher: GivenRun | None = None,
     seed: int = 0,
+    ignore_identical_ids: bool = False,
 ) -> Iterator[TrainingTuple]:
     """Make training tuples of a run and judgements: a query, a relevant document, and negatives.
 
@@ -104,6 +103,7 @@ def mine_negatives(
             place of the run's in order, margins and bounds, and become the scores of the tuples. Candidates that it lacks
             are left out.
         seed: Decides, with the query id, what is drawn at random.
+        ignore_identical_ids: Whether a document that has the query's own id is no candidate, where queries are documents.
 
     Returns:
         For each query of the run and each of its relevant documents one tuple: the query's id, the ids of the relevant
@@ -131,10 +131,10 @@ def mine_negatives(
         sampling_strategy=sampling_strategy,
         seed=seed,
     )
-    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
-    # A source's rankings are in order, also where ir_datasets has one without scores.
-    ranked = read_run(run) if isinstance(run, str | Path) else {query: in_order(run[query]) for query in run}
-    taught = read_run(teacher) if isinstance(teacher, str | Path) else teacher
+    judged, ranked = take_qrels(qrels), take_ordered_run(run)
+    if ignore_identical_ids:
+        ranked = without_identical_ids(ranked)
+    taught = None if teacher is None else take_run(teacher)
     pairs = candidates(ranked, judged, check_count("mine_negatives", "range_max", range_max))
     if lacking := [query_id for query_id in ranked if query_id not in pairs]:
         logger.warning(

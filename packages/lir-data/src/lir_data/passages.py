@@ -9,16 +9,16 @@ of the best (MaxP), the first (FirstP) or all passages (SumP). https://arxiv.org
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lir_data.arguments import check_choice
 from lir_data.errors import ArgumentError, unknown_ids
 from lir_data.samples import DocSample, RankSample
 from lir_data.sources.document_stores import not_found
-from lir_data.trec import Run, in_order, read_run
+from lir_data.taken import GivenRun, take_ordered_run
+from lir_data.trec import Run, in_order
 
 if TYPE_CHECKING:
     from lir_data.documents import Documents
@@ -182,7 +182,7 @@ def _checked(owner: str, prefix: str, length: int, stride: int) -> Windows:
     return Windows(length, stride)
 
 
-def aggregate_passages(run: Mapping[str, Mapping[str, float]] | str | Path, how: Aggregation = "max") -> Run:
+def aggregate_passages(run: GivenRun, how: Aggregation = "max") -> Run:
     """Make a run of documents of a run of passages.
 
     Args:
@@ -199,9 +199,9 @@ def aggregate_passages(run: Mapping[str, Mapping[str, float]] | str | Path, how:
         ArgumentError: If there is no such aggregation; the message names the nearest.
     """
     check_choice("aggregate_passages", "how", how, get_args(Aggregation))
-    passages = read_run(run) if isinstance(run, str | Path) else run
+    passages = take_ordered_run(run)
     if how == "none":
-        return {query_id: in_order(scores) for query_id, scores in passages.items()}
+        return passages
     aggregated: Run = {}
     for query_id, scores in passages.items():
         by_document: dict[str, list[tuple[int, float]]] = {}

@@ -2,17 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from itertools import islice
-from pathlib import Path
 
 from lir_data.arguments import check_count
 from lir_data.errors import ArgumentError
-from lir_data.trec import Run, in_order, read_qrels, read_run
-
-_Run = Mapping[str, Mapping[str, float]] | str | Path
-_Qrels = Mapping[str, Mapping[str, int]] | str | Path
+from lir_data.taken import GivenQrels, GivenRun, take_ordered_run, take_qrels
+from lir_data.trec import Run
 
 
-def cut_run(run: _Run, depth: int) -> Run:
+def cut_run(run: GivenRun, depth: int) -> Run:
     """Keep the top of each ranking.
 
     Args:
@@ -26,17 +23,17 @@ def cut_run(run: _Run, depth: int) -> Run:
         ArgumentError: If depth is less than 1.
     """
     top = check_count("cut_run", "depth", depth)
-    return {query_id: dict(islice(scores.items(), top)) for query_id, scores in _ordered(run).items()}
+    return {query_id: dict(islice(scores.items(), top)) for query_id, scores in take_ordered_run(run).items()}
 
 
 def filter_run(
-    run: _Run,
+    run: GivenRun,
     *,
     queries: Collection[str] | None = None,
     docs: Collection[str] | None = None,
     without_docs: Collection[str] | None = None,
     min_score: float | None = None,
-    judged: _Qrels | None = None,
+    judged: GivenQrels | None = None,
 ) -> Run:
     """Keep what fulfils every condition that is given.
 
@@ -67,7 +64,7 @@ def filter_run(
     wanted = None if queries is None else set(queries)
     inside = None if docs is None else set(docs)
     outside = set(without_docs or ())
-    qrels = read_qrels(judged) if isinstance(judged, str | Path) else judged
+    qrels = None if judged is None else take_qrels(judged)
 
     def is_kept(query_id: str, doc_id: str, score: float) -> bool:
         return (
@@ -79,12 +76,14 @@ def filter_run(
 
     return {
         query_id: {doc_id: score for doc_id, score in scores.items() if is_kept(query_id, doc_id, score)}
-        for query_id, scores in _ordered(run).items()
+        for query_id, scores in take_ordered_run(run).items()
         if wanted is None or query_id in wanted
     }
 
 
-def _ordered(run: _Run) -> Run:
-    if isinstance(run, str | Path):
-        return read_run(run)  # in order, also where a ranking of ir_datasets has no scores
-    return {query_id: in_order(scores) for query_id, scores in run.items()}
+def without_identical_ids(run: Mapping[str, Mapping[str, float]]) -> Run:
+    """Leave out of each ranking the document that has the query's own id, as BEIR does where queries are documents."""
+    return {
+        query_id: {doc_id: score for doc_id, score in docs.items() if doc_id != query_id}
+        for query_id, docs in run.items()
+    }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,13 +10,11 @@ from lir_data.arguments import check_choice
 from lir_data.errors import ArgumentError, did_you_mean
 from lir_data.evaluation import values_by_query
 from lir_data.measures import parse_measures
-from lir_data.trec import read_qrels, read_run
+from lir_data.taken import GivenQrels, GivenRun, take_qrels, take_run
 
 Test = Literal["t-test", "randomization"]
 Correction = Literal["holm", "bonferroni"]
 
-_Run = Mapping[str, Mapping[str, float]] | str | Path
-_Qrels = Mapping[str, Mapping[str, int]] | str | Path
 
 # As many as Smucker et al. draw: a p-value of 0.05 is then known to within 0.0014 (two standard errors).
 _RESAMPLES = 100_000
@@ -63,8 +60,8 @@ class Comparison:
 
 
 def compare_runs(
-    runs: Mapping[str, _Run],
-    qrels: _Qrels,
+    runs: Mapping[str, GivenRun],
+    qrels: GivenQrels,
     measures: Sequence[Any],
     *,
     baseline: str | None = None,
@@ -112,15 +109,10 @@ def compare_runs(
     baseline = next(iter(runs)) if baseline is None else baseline
     if baseline not in runs:
         raise ArgumentError(f"compare_runs: there is no run '{baseline}' to be the baseline.{_among(baseline, runs)}")
-    judged = read_qrels(qrels) if isinstance(qrels, str | Path) else qrels
+    judged = take_qrels(qrels)
     if len(judged) == 1:
         raise ArgumentError(f"There is one judged query, '{next(iter(judged))}'; a test needs two at least.")
-    values = {
-        name: values_by_query(
-            read_run(run) if isinstance(run, str | Path) else run, judged, parsed, f"The run '{name}'"
-        )
-        for name, run in runs.items()
-    }
+    values = {name: values_by_query(take_run(run), judged, parsed, f"The run '{name}'") for name, run in runs.items()}
     found: list[Comparison] = []
     for measure in parsed:
         columns = {name: np.fromiter(of_run[measure].values(), np.float64) for name, of_run in values.items()}
