@@ -140,6 +140,30 @@ def test_overwrite_begins_anew(train: Lir) -> None:
     assert sorted(path.name for path in Path("out-checkpoints").iterdir()) == ["last", "last.ckpt"]
 
 
+@pytest.mark.parametrize("place", ["out/thesis.txt", "out-checkpoints/thesis.txt", "out-checkpoints/last/thesis.txt"])
+def test_overwrite_removes_nothing_of_others(train: Lir, place: str) -> None:
+    assert train("--output", "out", "--trainer.max_steps", 1).code == 0
+    Path(place).write_text("x")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    result = train("--output", "out", "--overwrite")
+    assert result.code == 1
+    assert "for instance 'thesis.txt'" in result.err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_training_that_ended_before_its_first_checkpoint_is_repeated(train: Lir) -> None:
+    Path("out-checkpoints").mkdir()
+    assert train("--output", "out", "--trainer.max_steps", 1).code == 0
+
+
+def test_a_checkpoint_without_a_last_one_is_not_gone_on_from(train: Lir) -> None:
+    Path("out-checkpoints").mkdir()
+    Path("out-checkpoints/best.ckpt").write_text("of another training")
+    result = train("--output", "out")
+    assert result.code == 2
+    assert "has no last checkpoint to go on from.\nhint: --overwrite begins anew\n" in result.err
+
+
 def test_a_damaged_checkpoint_is_one_sentence(train: Lir) -> None:
     Path("out-checkpoints").mkdir()
     Path("out-checkpoints/last.ckpt").write_bytes(b"PK")

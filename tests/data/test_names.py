@@ -1,11 +1,12 @@
 """What a source's name means, and which one was meant."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lir_data import DocDataset, QueryDataset, RetrievalDataset, RunDataset, TupleDataset, read_run
-from lir_data.errors import SourceNotFoundError
+from lir_data.errors import ArgumentError, SourceNotFoundError
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,17 @@ def test_a_path_names_a_file_as_its_text_does(tmp_path: Path) -> None:
         ("text",)
     ]
     assert RetrievalDataset(queries, docs, qrels=qrels).name == "queries"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "near"),
+    [
+        (DocDataset, "docs_dataset", "doc_dataset"),
+        (RunDataset, "run_path", "run_path_or_id"),
+        (TupleDataset, "dataset", "tuples_dataset"),
+    ],
+)
+def test_a_wrong_name_of_an_argument_is_told_with_the_nearest(dataset: Any, name: str, near: str) -> None:
+    with pytest.raises(ArgumentError) as told:
+        dataset(**{name: "x"})
+    assert str(told.value) == f"{dataset.__name__} has no argument '{name}'. Did you mean '{near}'?"

@@ -46,3 +46,17 @@ def test_without_a_config_the_form_decides(form, kind):
 
 def test_several_vectors_a_document_have_a_kind_too():
     assert "multi-vector" in segment_class(default_config("multi-vector").kind).forms
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "sentence"),
+    [
+        (lir_index.FaissIVFIndexConfig, "num_centroid", " Did you mean 'num_centroids'?"),
+        (lir_index.PlaidSearchConfig, "n_cell", " Did you mean 'n_cells'?"),
+        (lir_index.SparseIndexConfig, "colour", ""),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest(config, name, sentence):
+    with pytest.raises(ArgumentError) as told:
+        config(**{name: 1})
+    assert str(told.value) == f"{config.__name__} has no argument '{name}'.{sentence}"

@@ -1,9 +1,11 @@
 """Adapters of peft: made, trained, saved with the heads that are new, loaded, merged."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from lir_models import (
     SetEncoderConfig,
     SpladeConfig,
 )
-from lir_models.errors import ConfigError, ModelNotFoundError
+from lir_models.errors import CheckpointError, ConfigError, ModelNotFoundError
 
 peft = pytest.importorskip("peft")
 
@@ -45,11 +47,7 @@ def adapted(tiny_model: Callable[..., Path]) -> Callable[[str], Any]:
         torch.manual_seed(0)
         model = kind.from_pretrained(tiny_model("bert", head), config)
         model.add_adapter(LORA)
-        torch.manual_seed(1)
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                if "lora_B" in name:
-                    weight.normal_(std=0.3)
+        change(model)
         return model.eval()
 
     return make
@@ -83,7 +81,7 @@ def test_what_is_saved_scores_the_same_and_holds_no_base_weights(
 ) -> None:
     model = adapted(family)
     model.save_pretrained(tmp_path / "saved")
-    assert not list((tmp_path / "saved").rglob("model.safetensors"))
+    assert not (tmp_path / "saved" / "model.safetensors").exists()
     again = FAMILIES[family][0].from_pretrained(tmp_path / "saved")
     assert again.config == model.config
     torch.testing.assert_close(
@@ -159,4 +157,63 @@ def test_mistakes_are_told(adapted: Callable[[str], Any], tiny_model: Callable[.
     file = tmp_path / "saved" / "adapter_config.json"
     file.write_text(file.read_text().replace(str(tiny_model("bert")), str(tmp_path / "nowhere")))
     with pytest.raises(ModelNotFoundError, match=r"is an adapter of the model '.*nowhere', which is not found"):
+        BiEncoderModel.from_pretrained(tmp_path / "saved")
+
+
+PAIRS = [("berlin", doc) for doc in ("the capital of germany", "paris", "", "the river is long " * 30)]
+
+
+@pytest.mark.parametrize("head", ["Model", "ForSequenceClassification"])
+@pytest.mark.parametrize("strategy", ["rank", "mono"])
+@pytest.mark.parametrize("pooling", [None, "first", "bert_pool"])
+def test_sentence_transformers_loads_a_cross_encoders_adapter(
+    tiny_model: Callable[..., Path], tmp_path: Path, head: str, strategy: Any, pooling: Any
+) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    labels = {"num_labels": 1 if strategy == "rank" else 2} if head != "Model" else {}
+    config = MonoConfig(scoring_strategy=strategy, pooling_strategy=pooling, max_length=20, activation="sigmoid")
+    model = CrossEncoderModel.from_pretrained(tiny_model("bert", head, **labels), config)
+    model.add_adapter(LORA)
+    change(model)
+    model.eval().save_pretrained(tmp_path / "saved")
+    other = sentence_transformers.CrossEncoder(str(tmp_path / "saved"), device="cpu")
+    np.testing.assert_allclose(model.predict(PAIRS), other.predict(PAIRS), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("head", "labels"), [("Model", None), ("ForSequenceClassification", 1), ("ForSequenceClassification", 2)]
+)
+def test_an_adapter_of_a_cross_encoder_of_sentence_transformers_is_read(
+    tiny_model: Callable[..., Path], tmp_path: Path, head: str, labels: int | None
+) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    base = tiny_model("bert", head, **({} if labels is None else {"num_labels": labels}))
+    other = sentence_transformers.CrossEncoder(str(base), device="cpu", max_length=20)
+    # Of a plain backbone the head is new, and saved if that is asked for.
+    heads = ["classifier"] if labels is None else None
+    other.add_adapter(peft.LoraConfig(task_type="SEQ_CLS", modules_to_save=heads, **LORA))
+    change(other)
+    other.save(str(tmp_path / "st"))
+    other = sentence_transformers.CrossEncoder(str(tmp_path / "st"), device="cpu")
+    expected = torch.tensor(other.predict(PAIRS))
+    expected = expected.log_softmax(dim=-1)[:, 1] if labels == 2 else expected
+    model = CrossEncoderModel.from_pretrained(tmp_path / "st")
+    assert model.has_adapter
+    np.testing.assert_allclose(model.predict(PAIRS), expected, atol=1e-5)
+
+
+def change(model: Any) -> None:
+    """Change an adapter, which by itself changes nothing."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.3)
+
+
+def test_an_adapter_that_would_import_a_package_is_refused(adapted: Callable[[str], Any], tmp_path: Path) -> None:
+    adapted("dense").save_pretrained(tmp_path / "saved")
+    file = tmp_path / "saved" / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "megatron_config": {}, "megatron_core": "antigravity"}))
+    with pytest.raises(CheckpointError, match=r"has megatron_config \{\}; lir has no layers of Megatron's"):
         BiEncoderModel.from_pretrained(tmp_path / "saved")

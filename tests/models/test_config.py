@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 import lir_models
-from lir_models import BiEncoderConfig, CrossEncoderConfig, DenseLayer, DprConfig, MonoConfig
+from lir_models import BiEncoderConfig, ColConfig, CrossEncoderConfig, DenseLayer, DprConfig, MonoConfig, SpladeConfig
 from lir_models.errors import ConfigError
 
 
@@ -63,3 +64,19 @@ def test_the_public_names_can_be_imported() -> None:
 def test_the_package_imports_no_torch() -> None:
     code = "import sys, lir_models; assert not {'torch', 'transformers'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "sentence"),
+    [
+        (BiEncoderConfig, "similarty_function", "Did you mean 'similarity_function'?"),
+        (ColConfig, "pooling_strategy", "Did you mean 'query_pooling_strategy' and 'doc_pooling_strategy'?"),
+        (DprConfig, "normalization", "Did you mean 'normalization_strategy'?"),
+        (SpladeConfig, "adapter_config", "An adapter is given to the BiEncoderModule, as adapter."),
+        (MonoConfig, "pooling_strateg", "Did you mean 'pooling_strategy'?"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest(family: Any, name: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        family(**{name: "x"})
+    assert str(told.value) == f"{family.__name__} has no argument '{name}'. {sentence}"

@@ -110,7 +110,8 @@ def test_a_card_says_what_the_model_is_and_how_to_use_it(model: BiEncoderModel, 
         ),
         (BiEncoderModel, "Model", ColConfig(embedding_dim=8), []),
         (CrossEncoderModel, "Model", MonoConfig(), ["CrossEncoder("]),
-        (CrossEncoderModel, "Model", MonoConfig(pooling_strategy="mean"), []),
+        (CrossEncoderModel, "Model", MonoConfig(pooling_strategy="mean"), ["CrossEncoder("]),
+        (CrossEncoderModel, "Model", MonoConfig(pooling_strategy="sum"), []),
     ],
 )
 def test_a_card_names_the_libraries_that_load_the_folder(

@@ -58,6 +58,9 @@ def test_the_answers_of_a_causal_language_model_equal(
     reference = sentence_transformers.CrossEncoder(modules=[transformer, score], device="cpu", **options)
     reference.save(str(tmp_path / "st"))
     assert_same(tmp_path / "st", reference, pairs, tmp_path)
+    if is_chat:  # which the two cut in their own ways
+        assert not (tmp_path / "saved" / "modules.json").exists()
+        return
     again = sentence_transformers.CrossEncoder(str(tmp_path / "saved"), device="cpu")
     np.testing.assert_allclose(again.predict(pairs), reference.predict(pairs), atol=1e-5)
 

@@ -1,6 +1,13 @@
 """A checkpoint has its model beside it, which everyone loads; and is loaded without running code."""
 
+import os
 import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +16,10 @@ import torch
 from lightning import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+import lir_train.checkpoint_files
 from lir_data import TupleDataset
 from lir_models import ColConfig, MonoConfig, load_model
+from lir_models.errors import ForeignFolderError
 from lir_train import (
     BiEncoderModule,
     CrossEncoderModule,
@@ -21,7 +30,8 @@ from lir_train import (
     RankNet,
     read_checkpoint,
 )
-from lir_train.errors import CheckpointError, LirTrainError
+from lir_train.checkpoint_files import WholeCheckpointIO, check_checkpoints, remove_checkpoints
+from lir_train.errors import CheckpointError, ForeignFileError
 
 TEXTS = ("red", ["red red", "blue"])
 
@@ -123,10 +133,114 @@ def test_a_folder_that_is_no_model_is_not_replaced(backbone: Path, collection: P
     callback = LightningIRModelCheckpoint(tmp_path, filename="thesis")
     with (
         pytest.warns(UserWarning, match="exists and is not empty"),
-        pytest.raises(LirTrainError, match="thesis' exists and is no model of lir"),
+        pytest.raises(ForeignFolderError, match="thesis' holds no model that lir saved"),
     ):
         fit(module, collection, callback)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "one"
+
+
+def test_the_name_of_a_measure_makes_no_folder(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    class Measures(Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            pl_module.log("run/nDCG@10", trainer.global_step / 8)
+
+    module = BiEncoderModule(str(backbone), loss_functions=[RankNet()])
+    for number, options in enumerate(({}, {"auto_insert_metric_name": False})):
+        callback = LightningIRModelCheckpoint(
+            tmp_path / str(number), filename="{step}-{run/nDCG@10:.3f}", monitor="run/nDCG@10", mode="max", **options
+        )
+        fit(module, collection, Measures(), callback)
+    assert [path.name for path in sorted((tmp_path / "0").iterdir())] == [
+        "step=6-run-nDCG@10=0.750", "step=6-run-nDCG@10=0.750.ckpt"
+    ]  # fmt: skip
+    assert [path.name for path in sorted((tmp_path / "1").iterdir())] == ["6-0.750", "6-0.750.ckpt"]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Generator[None]:
+    """Let larger files fail as on a full disk: Python ignores the signal, so that writing raises."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    WholeCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.ones(4)}}, path)
+    for size in (0, 100, 1_000, 100_000):
+        with (
+            files_of_at_most(size),
+            pytest.raises(CheckpointError, match=r"last.ckpt' cannot be written: File too large\."),
+        ):
+            WholeCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.ones(100_000)}}, path)
+        assert torch.equal(read_checkpoint(path)["state_dict"]["weight"], torch.ones(4))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_training_on_a_full_disk_names_the_file(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    module = BiEncoderModule(str(backbone), loss_functions=[RankNet()])
+    with (
+        files_of_at_most(50_000),
+        pytest.raises(CheckpointError, match=r"last.ckpt' cannot be written: File too large"),
+    ):
+        fit(module, collection, LightningIRModelCheckpoint(tmp_path / "kept", filename="last"))
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_a_checkpoint_is_written_beside_its_place_alone(
+    backbone: Path, collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "temporary"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    seen: list[str] = []
+    replace_file = lir_train.checkpoint_files.replace_file
+
+    def look(written: Path, path: Path) -> None:
+        seen.extend(each.name for each in sorted(path.parent.iterdir()))
+        assert not list(elsewhere.iterdir())
+        replace_file(written, path)
+
+    monkeypatch.setattr(lir_train.checkpoint_files, "replace_file", look)
+    module = BiEncoderModule(str(backbone), loss_functions=[RankNet()])
+    fit(module, collection, LightningIRModelCheckpoint(tmp_path / "kept", filename="last", every_n_epochs=3))
+    assert seen == [f".last.ckpt.{os.getpid()}.part"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    for name, content in ((f".last.ckpt.{process.pid}.part", b"PK\x03"), (f".step=1.ckpt.{process.pid}.part", b"")):
+        (tmp_path / name).write_bytes(content)
+    others = [f".last.ckpt.{os.getppid()}.part", f".x.ckpt.{process.pid}.part", ".last.ckpt.notes.part"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"thesis")
+    WholeCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "last.ckpt")
+    assert {path.name for path in tmp_path.iterdir()} == {"last.ckpt", *others}
+
+
+def test_checkpoints_alone_are_removed(backbone: Path, tmp_path: Path) -> None:
+    BiEncoderModule(str(backbone)).save_pretrained(tmp_path / "last")
+    for name in ("last.ckpt", "best-v1.ckpt"):
+        (tmp_path / name).write_bytes(b"PK")
+    remove_checkpoints(tmp_path, ("last", "best"))
+    assert not list(tmp_path.iterdir())
+    remove_checkpoints(tmp_path / "missing", ("last", "best"))
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "last.txt", "lastwill.ckpt", "last/thesis.txt", "last.ckpt/thesis.txt"])
+def test_among_checkpoints_what_others_put_there_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / "best.ckpt").write_bytes(b"PK")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("x")
+    for function in (check_checkpoints, remove_checkpoints):
+        with pytest.raises((ForeignFileError, ForeignFolderError)):
+            function(tmp_path, ("last", "best"))
+    assert (tmp_path / name).read_text() == "x"
+    assert (tmp_path / "best.ckpt").exists()
 
 
 class Code:

@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader
 
 from lir_data import MixedDataset, RankSample, RunDataset, TupleDataset
 from lir_models import BiEncoderModel
+from lir_train import BiEncoderModule, LightningIRDataModule
 from lir_train.collate import TrainingCollator
+from lir_train.errors import WrongStageError
 from lir_train.training_stream import TrainingStream
 
 
@@ -102,3 +104,31 @@ def _noted(look_up: Any, folder: Path, doc_ids: Any) -> dict[str, str]:
     with (folder / str(os.getpid())).open("a") as file:
         file.write(" ".join([*doc_ids, ""]))
     return look_up(doc_ids)
+
+
+@pytest.fixture
+def alone(dataset: Any, backbone: Path, tmp_path: Path) -> Any:
+    """Data that no trainer has, with a module or without."""
+    run = RunDataset(str(tmp_path / "run.trec"), docs=str(tmp_path / "docs.tsv"), queries=str(tmp_path / "queries.tsv"))
+
+    def make(module: BiEncoderModule | None) -> LightningIRDataModule:
+        data = LightningIRDataModule(module, train_dataset=dataset, train_batch_size=2, inference_datasets=[run])
+        data.setup("fit")
+        return data
+
+    return make
+
+
+def test_batches_are_had_without_a_trainer(alone: Any, backbone: Path) -> None:
+    data = alone(BiEncoderModule(str(backbone)))
+    batch = next(iter(data.train_dataloader()))
+    assert len(batch.texts.queries) == 2
+    ranking = next(iter(data.inference_dataloader()[0]))
+    assert next(iter(ranking.query_ids)) == "q0"
+
+
+@pytest.mark.parametrize("loader", ["train_dataloader", "inference_dataloader", "val_dataloader"])
+def test_without_a_trainer_and_a_module_it_is_said_what_is_missing(alone: Any, loader: str) -> None:
+    with pytest.raises(WrongStageError, match="neither a trainer nor a module") as told:
+        getattr(alone(None), loader)()
+    assert told.value.hint == "LightningIRDataModule(module=BiEncoderModule(...), ...)"

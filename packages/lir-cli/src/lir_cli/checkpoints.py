@@ -13,6 +13,9 @@ from lir_cli.stopping import StopsBetweenSteps
 from lir_data import parse_measures
 from lir_train import LightningIRModelCheckpoint, read_checkpoint
 
+#: What checkpoints are called, without ``.ckpt``.
+NAMES = ("last", "best")
+
 # Of a training whose epochs take a night; a checkpoint takes some seconds.
 _STEPS_BETWEEN = 1_000
 # The most that a kill can cost.
@@ -107,15 +110,20 @@ def checkpoint_to_go_on_from(folder: Path) -> Path:
 
 
 def refuse_checkpoints(folder: Path) -> None:
-    """Refuse to train where the checkpoints of another training are.
+    """Refuse to train where the checkpoints of another training are; one that ended before its first left none.
 
     Raises:
-        SettingsError: If something is there.
+        SettingsError: If some are there.
     """
-    if folder.exists():
+    if (folder / "last.ckpt").exists():
         raise SettingsError(
             f"'{folder}' exists already: a training with this output was begun.",
             hint="--resume goes on from its last checkpoint, --overwrite begins anew",
+        )
+    if (folder / "best.ckpt").exists():
+        raise SettingsError(
+            f"'{folder}' exists already: a training with this output was begun, and has no last checkpoint to go on from.",
+            hint="--overwrite begins anew",
         )
 
 

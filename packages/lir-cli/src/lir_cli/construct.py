@@ -10,7 +10,6 @@ from typing import Any
 from lir_cli.annotations import ANYTHING, alternatives, arguments_of, in_words, kinds_in
 from lir_cli.classes import find_class, full_name, is_one_of
 from lir_cli.errors import SettingsError, did_you_mean, is_ours
-from lir_cli.paper_names import renamed_argument
 from lir_cli.settings import Mapped, keys_beside
 from lir_cli.values import Unfit, is_list, is_mapping, is_tuple, items_of, plain
 
@@ -35,7 +34,8 @@ class Blueprint:
         self.arguments: Mapped = {}
         for name, value in _mapped(arguments, path).items():
             if name not in allowed.named and not (allowed.takes_others and isinstance(name, str)):
-                near = renamed_argument(name, allowed.named) or did_you_mean(name, allowed.named)
+                elsewhere = getattr(found, "elsewhere", {}).get(name)
+                near = f" {elsewhere}" if elsewhere else did_you_mean(name, allowed.named)
                 raise SettingsError(f"{path}: {found.__name__} has no argument '{name}'.{near}")
             hint = allowed.named[name].hint if name in allowed.named else Any
             try:

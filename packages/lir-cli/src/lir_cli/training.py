@@ -1,17 +1,19 @@
 """A training from its settings to a saved model: begun, interrupted, gone on with."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lir_cli.checkpoints import Checkpoints, checkpoint_to_go_on_from, interrupted, refuse_checkpoints
+from lir_cli.checkpoints import NAMES, Checkpoints, checkpoint_to_go_on_from, interrupted, refuse_checkpoints
 from lir_cli.errors import InterruptedTrainingError, SettingsError
 from lir_cli.output import say
 from lir_cli.pipeline import Pipeline
 from lir_cli.settings import Mapped, has_callback
 from lir_cli.signals import say_on_stop
+from lir_data.writing import write_lines
+from lir_models.checkpoints.ownership import check_replaceable
+from lir_train.checkpoint_files import check_checkpoints, remove_checkpoints
 
 #: What a trained model has beside it: the settings that trained it.
 SETTINGS_FILE = "train.yaml"
@@ -28,14 +30,22 @@ def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: boo
         output: Where the model is saved; None where the checkpoints of the settings are all that is wanted.
         resume: Whether the training goes on from its last checkpoint.
         overwrite: Whether an output, and checkpoints of a training before, are replaced.
+
+    Raises:
+        ForeignFolderError: If the output is anything but a model that lir saved.
+        ForeignFileError: If something else than checkpoints would be removed.
     """
     trainer = settings.get("trainer") or {}
     has_own = has_callback(trainer, "ModelCheckpoint")
     keeps = output is not None and not has_own and trainer.get("enable_checkpointing") is not False
     folder = _own_folder(trainer) if has_own or output is None else output.with_name(f"{output.name}-checkpoints")
     checkpoint = checkpoint_to_go_on_from(folder) if resume else None
-    if keeps and not resume and not overwrite:
-        refuse_checkpoints(folder)
+    if output is not None:
+        check_replaceable(output)
+    if keeps and not resume:
+        if not overwrite:
+            refuse_checkpoints(folder)
+        check_checkpoints(folder, NAMES)
 
     pipeline = Pipeline(settings, "fit")
     if output is None and not has_own:
@@ -43,7 +53,7 @@ def train(settings: Mapped, output: Path | None, *, resume: bool, overwrite: boo
     checkpoints = Checkpoints(pipeline, folder) if keeps else None
     is_first: bool = pipeline.trainer.is_global_zero
     if keeps and not resume and is_first:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_checkpoints(folder, NAMES)
     say_on_stop(lambda: _in_words(interrupted(pipeline.trainer.global_step, folder)))
     try:
         _, module = pipeline.run(ckpt_path=checkpoint)
@@ -66,7 +76,7 @@ def save(module: Any, output: Path, settings: Mapped, *, overwrite: bool) -> Non
     """Save a trained model with the settings that trained it."""
     module.save_pretrained(output, overwrite=overwrite)
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    (output / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    write_lines(output / SETTINGS_FILE, text.splitlines(), overwrite=True)
 
 
 def _own_folder(trainer: Mapped) -> Path:

@@ -16,6 +16,7 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from lir_data.errors import ArgumentError
+from lir_data.named_arguments import NamedArguments
 
 Record = TypeVar("Record")
 Sample = TypeVar("Sample")
@@ -64,7 +65,7 @@ class Shuffle:
         return np.random.default_rng([self.seed, epoch]).permutation(np.asarray(places, dtype=np.int64)).tolist()
 
 
-class OrderedDataset(ABC, Generic[Record, Sample]):
+class OrderedDataset(ABC, NamedArguments, Generic[Record, Sample]):
     """A dataset whose order is a function of seed and epoch, and that can be divided and continued.
 
     `shard`, `skip` and `shuffle` return views, and apply in the order in which they are called: a shard of what is

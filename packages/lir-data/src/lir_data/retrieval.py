@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from lir_data.arguments import check_count
 from lir_data.documents import DocDataset
 from lir_data.errors import ArgumentError
+from lir_data.named_arguments import NamedArguments
 from lir_data.queries import QueryDataset
 from lir_data.sources.given import Given, source_of
 from lir_data.sources.names import is_collection, shown
 from lir_data.trec import Qrels
 
 
-class RetrievalDataset:
+class RetrievalDataset(NamedArguments):
     """A search through all documents, to validate with while a bi-encoder is trained: no index, no first stage.
 
     Args:

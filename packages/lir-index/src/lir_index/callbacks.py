@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -30,6 +30,7 @@ from lir_index.kinds import default_config
 from lir_index.locks import FolderLock, check_free
 from lir_index.manifest import NAME, Manifest
 from lir_index.metadata import Metadata
+from lir_index.named_arguments import NamedArguments
 from lir_index.ownership import PARTS, remove_parts
 from lir_index.store import check_target
 from lir_index.trec import check_run_path, write_run
@@ -40,7 +41,7 @@ Run = dict[str, dict[str, float]]
 Gathered = TypeVar("Gathered")
 
 
-class IndexCallback(Callback):
+class IndexCallback(Callback, NamedArguments):
     """Builds an index from the embeddings that the trainer's predict loop makes.
 
     Each process appends to its own part files; when all are done, the first builds the index. From the start to the end no
@@ -281,7 +282,7 @@ class IndexCallback(Callback):
             lock.release()
 
 
-class SearchCallback(Callback):
+class SearchCallback(Callback, NamedArguments):
     """Searches an index with the query embeddings that the trainer's predict loop makes.
 
     Args:
@@ -297,6 +298,8 @@ class SearchCallback(Callback):
     Raises:
         RunFileError: If the run exists, and ``overwrite`` is not set.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("save_dir", "run_name"), "Did you mean 'run_path'?")
 
     def __init__(
         self,

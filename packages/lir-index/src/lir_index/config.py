@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any, ClassVar, Literal, cast, get_args
 
 from lir_index.errors import ArgumentError, did_you_mean
+from lir_index.named_arguments import NamedArguments
 
 Similarity = Literal["dot", "cosine", "l2"]
 """How a query and a document are compared; of l2, the score is the negative distance, so that more is always better."""
@@ -16,7 +17,7 @@ Aggregation = Literal["sum", "mean", "max"]
 """How several values become one, where queries or documents have several vectors."""
 
 
-class IndexConfig:
+class IndexConfig(NamedArguments):
     """What kind of index to build, and how. Each kind has its own heir, a frozen dataclass.
 
     Attributes:
@@ -57,7 +58,7 @@ class DenseIndexConfig(IndexConfig):
         check_count(self, "truncate_dim")
 
 
-class SearchConfig:
+class SearchConfig(NamedArguments):
     """How to search an index of some kind. Each kind has its own heir, a frozen dataclass.
 
     Attributes:

@@ -17,7 +17,7 @@ from lir_models.families.mono import MonoConfig
 from lir_models.families.mvr import MvrConfig
 from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.families.splade import SpladeConfig
-from lir_models.fields import DenseLayer
+from lir_models.fields import DenseLayer, NormLayer
 
 if TYPE_CHECKING:
     from lir_models.bi_encoder import BiEncoderModel
@@ -42,6 +42,7 @@ __all__ = [
     "ModelPool",
     "MonoConfig",
     "MvrConfig",
+    "NormLayer",
     "RankedDocument",
     "ScoreOutput",
     "SetEncoderConfig",

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from safetensors import SafetensorError
 from torch import nn
 
 from lir_models.checkpoints.checkpoint import Source
+from lir_models.checkpoints.files import readable
+from lir_models.checkpoints.ownership import remove_file
 from lir_models.errors import CheckpointError, ConfigError, MissingExtraError, did_you_mean
 
 # lir takes a pooler off that it does not read; other libraries that load the adapter have it.
@@ -121,20 +122,18 @@ class Adapter:
             CheckpointError: If a file is damaged, or the adapter is of another model.
         """
         peft = _peft()
-        try:
+        with readable(folder, "is an adapter that cannot be loaded"):
             config = peft.PeftConfig.from_pretrained(str(folder))
             config.inference_mode = False  # it may be trained on
             weights = _named_as_in(backbone, peft.load_peft_weights(str(folder), device="cpu"))
             if config.modules_to_save is None:  # versions of 2023 did not say which heads they saved
-                config.modules_to_save = [
-                    head for head in heads if any(f".{head}." in name for name in weights)
-                ] or None
-            _grow_vocabulary(backbone, getattr(config, "trainable_token_indices", None) or ())
-            model = _injected(backbone, config)
+                config.modules_to_save = _saved_whole(backbone, weights, heads) or None
+            _grow_vocabulary(backbone, folder, getattr(config, "trainable_token_indices", None) or ())
+            try:
+                model = _injected(backbone, config)
+            except ConfigError as error:
+                raise CheckpointError(f"The adapter in '{folder}' does not fit its base model: {error}") from error
             missing = peft.set_peft_model_state_dict(model, weights).missing_keys
-        except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError, ConfigError) as error:
-            reason = " ".join(str(error).split())
-            raise CheckpointError(f"The adapter in '{folder}' cannot be loaded: {reason}") from error
         trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         lacking = sorted(trained & set(missing))
         if lacking:
@@ -158,7 +157,7 @@ class Adapter:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``, as peft does."""
         # Whole embeddings would be a copy of the base model's: new tokens' rows are in the adapter.
         self._model.save_pretrained(str(folder), save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)
+        remove_file(folder / "README.md")
 
     def merge(self) -> None:
         """Add the adapter's weights to the backbone's own."""
@@ -281,10 +280,21 @@ def _named_as_in(backbone: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
     return {f"base_model.model.{name.removeprefix(prefix)}": weight for name, weight in weights.items()}
 
 
-def _grow_vocabulary(backbone: Any, tokens: Collection[int]) -> None:
+def _saved_whole(backbone: nn.Module, weights: Collection[str], heads: Collection[str]) -> list[str]:
+    """Return the heads that an adapter's file holds as a whole, and not as what is added to them."""
+    own = {f".{name.removeprefix('base_model.model.')}" for name in weights}
+    own &= {f".{name}" for name in backbone.state_dict()}
+    return [head for head in heads if any(f".{head}." in name for name in own)]
+
+
+def _grow_vocabulary(backbone: Any, folder: Path, tokens: Collection[int]) -> None:
     """Make room for tokens that the base model lacks; the adapter brings their embeddings."""
-    needed = max(tokens, default=-1) + 1
-    if needed > backbone.get_input_embeddings().num_embeddings:
+    needed, rows = max(tokens, default=-1) + 1, backbone.get_input_embeddings().num_embeddings
+    if needed > rows + len(tokens):
+        raise CheckpointError(
+            f"The adapter in '{folder}' trains the token {needed - 1}, and its base model has {rows} tokens."
+        )
+    if needed > rows:
         backbone.resize_token_embeddings(needed, mean_resizing=False)
 
 

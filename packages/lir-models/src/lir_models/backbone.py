@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lir_models.bert_layers import use_fast_layers
-from lir_models.checkpoints.files import DAMAGED, read_json
+from lir_models.checkpoints.files import read_settings, readable
 from lir_models.errors import CheckpointError
 from lir_models.onnx_runtime import Backend, check_encoder, use_onnx_runtime
 from lir_models.precision import HALF, check_precision, use_half_precision
@@ -82,7 +82,7 @@ def load_backbone(
     """
     import transformers
 
-    with quiet(), _readable(folder):
+    with quiet(), readable(folder):
         config = _config(folder, backbone_config, options.trust_remote_code)
         auto = getattr(transformers, _AUTO_CLASSES[architecture])
         if architecture == "base" and _has_an_encoder_apart(config):
@@ -185,7 +185,7 @@ def load_tokenizer(
     """Load a folder's tokenizer; texts are cut at what the backbone has positions for."""
     from transformers import AutoTokenizer
 
-    with quiet(), _readable(folder):
+    with quiet(), readable(folder):
         values = {} if backbone_config is None else {"config": _config(folder, backbone_config, trust_remote_code)}
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, **values)
     # A tokenizer of a class of Lightning IR's is read as one that knows of no token types.
@@ -193,7 +193,7 @@ def load_tokenizer(
         tokenizer.model_input_names = [*dict.fromkeys([*tokenizer.model_input_names, "token_type_ids"])]
         tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
     if backbone_config is None and (folder / "config.json").is_file():
-        backbone_config = read_json(folder / "config.json")
+        backbone_config = read_settings(folder / "config.json")
     return Tokenizer(tokenizer, _positions(backbone_config or {}))
 
 
@@ -233,15 +233,6 @@ def quiet() -> Generator[None]:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-@contextmanager
-def _readable(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except (*DAMAGED, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"'{folder}' cannot be loaded: {reason}") from error
 
 
 def default_device(backend: Backend = "torch") -> torch.device:

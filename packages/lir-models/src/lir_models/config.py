@@ -5,15 +5,15 @@ Importable without torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from lir_models.errors import ConfigError
 from lir_models.fields import (
     Activation,
     Aggregation,
-    DenseLayer,
     Form,
     JsonConfig,
+    Layer,
     Pooling,
     Projection,
     ScoringMask,
@@ -24,6 +24,8 @@ from lir_models.fields import (
     check_choice,
     check_length,
     check_pooling,
+    check_width,
+    layer_from_json,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class BiEncoderConfig(JsonConfig):
         pool_prompt: Whether the prompt's tokens take part in pooling.
         embedding_dim: Width of the embeddings; None for what the backbone (or the last dense layer) gives.
         projection: ``linear`` or ``linear_no_bias``: a layer from the backbone's width to ``embedding_dim`` (used only
-            if that is set). A chain of dense layers. ``mlm``: the backbone's masked-language-model head, which gives one
+            if that is set). A chain of layers: `DenseLayer` and `NormLayer`. ``mlm``: the backbone's masked-language-model head, which gives one
             weight for each term of the vocabulary.
         sparsification_strategy: What makes weights sparse: ``relu``; ``relu_log``, log(1 + relu(x)); or ``relu_2xlog``,
             the logarithm applied twice.
@@ -107,7 +109,17 @@ class BiEncoderConfig(JsonConfig):
     query_aggregation_function: Aggregation = "sum"
     doc_aggregation_function: Aggregation = "max"
     shared_encoder: bool = True
-    query_projection: tuple[DenseLayer, ...] | None = None
+    query_projection: tuple[Layer, ...] | None = None
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **{
+            name: f"Did you mean 'query_{name}' and 'doc_{name}'?"
+            for name in ("pooling_strategy", "aggregation_function", "mask_scoring_tokens")
+        },
+        **dict.fromkeys(("normalization", "normalize"), "Did you mean 'normalization_strategy'?"),
+        "sparsification": "Did you mean 'sparsification_strategy'?",
+        **dict.fromkeys(("adapter_config", "use_adapter"), "An adapter is given to the BiEncoderModule, as adapter."),
+    }
 
     def __post_init__(self) -> None:
         check_choice(self, "similarity_function", get_args(SimilarityFunction))
@@ -116,8 +128,10 @@ class BiEncoderConfig(JsonConfig):
         for side in ("query", "doc"):
             check_pooling(self, f"{side}_pooling_strategy")
             check_choice(self, f"{side}_aggregation_function", get_args(Aggregation))
-        for field in ("query_length", "doc_length", "query_expansion_length", "embedding_dim", "truncate_dim"):
+        for field in ("query_length", "doc_length", "query_expansion_length"):
             check_length(self, field)
+        for field in ("embedding_dim", "truncate_dim"):
+            check_width(self, field)
         self._check_projection()
         self._check_query_projection()
         for side in ("query", "doc"):
@@ -142,7 +156,7 @@ class BiEncoderConfig(JsonConfig):
         object.__setattr__(self, "projection", layers or None)
         if layers and self.embedding_dim not in (None, layers[-1].out_features):
             raise ConfigError(
-                f"embedding_dim is {self.embedding_dim}, but the last dense layer makes {layers[-1].out_features}."
+                f"embedding_dim is {self.embedding_dim}, but the last layer makes {layers[-1].out_features}."
             )
 
     def _check_query_projection(self) -> None:
@@ -249,9 +263,9 @@ class BiEncoderConfig(JsonConfig):
         return "multi-vector" if is_multi_vector else "dense"
 
 
-def _layers(layers: tuple[Any, ...]) -> tuple[DenseLayer, ...]:
+def _layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
     """JSON gives layers as mappings."""
-    return tuple(DenseLayer(**layer) if isinstance(layer, Mapping) else layer for layer in layers)
+    return tuple(layer_from_json(layer) if isinstance(layer, Mapping) else layer for layer in layers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +291,10 @@ class CrossEncoderConfig(JsonConfig):
     query_prompt: str = ""
     doc_prompt: str = ""
     activation: Activation = "identity"
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("adapter_config", "use_adapter"), "An adapter is given to the CrossEncoderModule, as adapter."
+    )
 
     def __post_init__(self) -> None:
         check_choice(self, "scoring_strategy", get_args(ScoringStrategy))

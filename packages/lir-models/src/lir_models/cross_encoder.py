@@ -20,15 +20,13 @@ from lir_models.backbone import (
     drop_pooler,
     load_backbone,
     load_tokenizer,
-    quiet,
 )
 from lir_models.batching import WINDOW_SIZE, BatchRunner, Progress, tokenized_windows
 from lir_models.bert_layers import looked_at
-from lir_models.checkpoints import Checkpoint, lir, sequence_classification
-from lir_models.checkpoints.activations import ACTIVATION_PATHS
+from lir_models.checkpoints import Checkpoint, sequence_classification
 from lir_models.checkpoints.checkpoint import Source
-from lir_models.checkpoints.files import read_json, written_whole
-from lir_models.checkpoints.sentence_transformers import cross_encoder as st_cross_encoder
+from lir_models.checkpoints.files import read_settings
+from lir_models.checkpoints.writing import save_cross_encoder
 from lir_models.compilation import Compilable
 from lir_models.config import CrossEncoderConfig
 from lir_models.errors import ConfigError, WrongModelKindError
@@ -42,7 +40,7 @@ from lir_models.heads.set_attention import register, use_set_attention
 from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
 from lir_models.loading import open_checkpoint, with_weights
-from lir_models.model_card import ModelCard, write_model_card
+from lir_models.model_card import ModelCard
 from lir_models.onnx_runtime import Backend, check_backend
 from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
 from lir_models.precision import as_dtype
@@ -384,7 +382,10 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         return ranking(self.score(query, docs).scores, docs, top_k)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False, card: ModelCard | None = None) -> None:
-        """Save the model so that lir, transformers and sentence-transformers load it; whole or not at all.
+        """Save the model, whole or not at all.
+
+        lir loads it, and sentence-transformers where it has a word for all that the model does; else a warning says that
+        the folder is lir's alone.
 
         Args:
             folder: Where.
@@ -394,22 +395,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         Raises:
             OutputExistsError: If the folder exists and is not to be overwritten.
         """
-        if self.head is None:
-            settings = {"activation_fn": ACTIVATION_PATHS[self.config.activation]}
-            self.backbone.config.sentence_transformers = settings  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
-        with written_whole(Path(folder), overwrite=overwrite) as place, quiet():
-            if self.adapter is not None:
-                self.adapter.save(place)
-            else:
-                self.backbone.save_pretrained(place)  # pyright: ignore[reportCallIssue]
-            self.tokenizer.save(place)
-            lir.write(place, "cross-encoder", self.config)
-            if isinstance(self.head, CausalRanker) and isinstance(self.config, MonoConfig):
-                st_cross_encoder.write(place, self.config, self.tokenizer)
-            elif self.head is not None:
-                weights = {name: weight.detach().cpu().contiguous() for name, weight in self.head.state_dict().items()}
-                lir.write_heads(place, weights, "doc")
-            write_model_card(place, Path(folder).name, self.config, card or ModelCard())
+        save_cross_encoder(self, Path(folder), overwrite=overwrite, card=card or ModelCard())
 
 
 def _is_t5(settings: Any) -> bool:
@@ -418,7 +404,7 @@ def _is_t5(settings: Any) -> bool:
 
 
 def _architecture(rule: CrossEncoderConfig, checkpoint: Checkpoint, settings: Mapping[str, Any] | None) -> Architecture:
-    values = settings if settings is not None else read_json(checkpoint.folder / "config.json")
+    values = settings if settings is not None else read_settings(checkpoint.folder / "config.json")
     if values.get("model_type") in T5_KINDS and not sequence_classification.detect(checkpoint.folder):
         return "seq2seq-lm"
     if isinstance(rule, MonoConfig) and rule.answers is not None:

@@ -45,6 +45,14 @@ class OutputExistsError(LirModelsError):
     """A folder that would be overwritten."""
 
 
+class ForeignFolderError(OutputExistsError):
+    """A folder that would be replaced or removed, and holds what lir did not put there."""
+
+
+class UnwritableOutputError(LirModelsError):
+    """A folder that cannot be written, as on a full disk."""
+
+
 def did_you_mean(name: object, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the choice nearest to ``name``, or nothing."""
     near = get_close_matches(str(name), list(choices), n=1)

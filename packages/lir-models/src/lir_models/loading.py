@@ -7,6 +7,7 @@ from typing import Any
 from lir_models import registry
 from lir_models.checkpoints import Checkpoint, Kind, adapter, recognise
 from lir_models.checkpoints.checkpoint import Source
+from lir_models.config import CrossEncoderConfig
 from lir_models.errors import CheckpointError, ModelNotFoundError
 from lir_models.references import PACKAGE_PREFIX, HubOptions, full_name, resolve
 
@@ -41,10 +42,13 @@ def _on_base(checkpoint: Checkpoint, hub: HubOptions) -> Checkpoint:
             adapter=checkpoint.query_folder,
             heads=lambda _: checkpoint.heads("query"),
         )
+    config = checkpoint.config
+    if checkpoint.of_base and isinstance(base.config, CrossEncoderConfig):
+        config = config.replace(**{name: getattr(base.config, name) for name in checkpoint.of_base})
     return replace(
         base,
         kind=checkpoint.kind,
-        config=checkpoint.config,
+        config=config,
         heads=checkpoint.heads,
         adapter=checkpoint.folder,
         query_folder=checkpoint.query_folder,

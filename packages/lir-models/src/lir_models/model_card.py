@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lir_models.checkpoints.files import read_json_if_there
+from lir_models.checkpoints.files import read_settings_if_there
 from lir_models.checkpoints.sentence_transformers.modules import FILE, SETTINGS
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 
@@ -31,7 +31,9 @@ class ModelCard:
     notes: str = ""
 
 
-def write_model_card(folder: Path, name: str, config: BiEncoderConfig | CrossEncoderConfig, card: ModelCard) -> None:
+def write_model_card(
+    folder: Path, name: str, config: BiEncoderConfig | CrossEncoderConfig, card: ModelCard, *, not_said: str = ""
+) -> None:
     """Write ``README.md`` beside a model's files; which libraries load the folder is seen from them.
 
     Args:
@@ -39,12 +41,15 @@ def write_model_card(folder: Path, name: str, config: BiEncoderConfig | CrossEnc
         name: What the model is called where the card does not say.
         config: Its rule.
         card: What else there is to say.
+        not_said: What sentence-transformers has no word for, so that the folder is lir's alone.
     """
     name = card.name or name
     libraries = _libraries(folder, config)
     text = f"---\n{_header(config, card, libraries)}---\n\n# {name}\n\n{_what(config)}\n\n## Use\n"
     for library, code in libraries.items():
         text += f"\nWith {library}:\n\n```python\n{code.format(name=name)}\n```\n"
+    if not_said:
+        text += f"\nThis folder is lir's alone: sentence-transformers has no word for {not_said}, and would score otherwise.\n"
     text += f"\n## Rule\n\n{_rule(config)}\n"
     if card.training_data:
         text += "\n## Training data\n\n" + "".join(f"- {data}\n" for data in card.training_data)
@@ -95,18 +100,15 @@ def _libraries(folder: Path, config: BiEncoderConfig | CrossEncoderConfig) -> di
         "lir": f'from lir_models import {kind}\n\nmodel = {kind}.from_pretrained("{{name}}")\n'
         'model.score("What is the capital of Germany?", ["Berlin is its capital.", "Paris is in France."]).scores'
     }
-    settings, has_modules = read_json_if_there(folder / SETTINGS), (folder / FILE).is_file()
-    model_type = settings.get("model_type") or "SentenceTransformer"
-    architectures = read_json_if_there(folder / "config.json").get("architectures") or [""]
-    if has_modules and model_type == "ColBERT":
+    if not (folder / FILE).is_file():
+        return found
+    model_type = read_settings_if_there(folder / SETTINGS).text("model_type", "SentenceTransformer")
+    if model_type == "ColBERT":
         found["PyLate"] = 'from pylate import models\n\nmodel = models.ColBERT("{name}")'
         model_type = "MultiVectorEncoder"
-    if not has_modules and architectures[0].endswith("ForSequenceClassification"):
-        has_modules, model_type = True, "CrossEncoder"
-    if has_modules:
-        found["sentence-transformers"] = (
-            f'from sentence_transformers import {model_type}\n\nmodel = {model_type}("{{name}}")'
-        )
+    found["sentence-transformers"] = (
+        f'from sentence_transformers import {model_type}\n\nmodel = {model_type}("{{name}}")'
+    )
     return found
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from lir_train.errors import ArgumentError, did_you_mean
+from lir_train.named_arguments import NamedArguments
 from lir_train.schedules import Constant, Linear, Schedule
 
 
-class GenericScheduler(Callback):
+class GenericScheduler(Callback, NamedArguments):
     """Multiplies numbers of the module by a schedule's factor, before each step; after the training they are as before.
 
     The first step, which sees a factor above 0 where there is no delay, is counted as 1.

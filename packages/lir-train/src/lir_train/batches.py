@@ -22,6 +22,7 @@ class TrainBatch:
         docs: Token ids of all documents, query after query; of a cross-encoder, of all pairs.
         targets: What is to be learnt.
         mask: Whether there is a document.
+        query_keys: Of each query two numbers, in every process the same: queries are equal that have one in common.
         doc_keys: Equal numbers for equal documents, in every process.
         texts: The texts themselves.
         set_sizes: Of a Set-Encoder, the numbers of pairs of the queries of each part.
@@ -31,6 +32,7 @@ class TrainBatch:
     docs: MiniBatches
     targets: Float[Tensor, "queries docs"]
     mask: Bool[Tensor, "queries docs"]
+    query_keys: Int[Tensor, "queries keys"]
     doc_keys: Int[Tensor, " all_docs"]
     texts: Texts
     set_sizes: Sequence[Sequence[int]] | None = None
@@ -44,6 +46,7 @@ class TrainBatch:
             docs=self.docs.to(device),
             targets=self.targets.to(device),
             mask=self.mask.to(device),
+            query_keys=self.query_keys.to(device),
             doc_keys=self.doc_keys.to(device),
         )
 

@@ -97,14 +97,17 @@ class BiEncoderModule(LightningIRModule):
         assert batch.queries is not None
         embedded = self._embedded(batch.queries, batch.docs)
         is_best = are_best(batch.targets, batch.mask)
-        doc_keys = batch.doc_keys
+        owner, _ = batch.mask.nonzero(as_tuple=True)
+        doc_keys, query_keys, owner_keys = batch.doc_keys, batch.query_keys, batch.query_keys[owner]
         if embedded.all_docs is not embedded.docs:
-            is_best, doc_keys = gather(is_best), gather(doc_keys)
+            is_best, doc_keys, query_keys, owner_keys = map(gather, (is_best, doc_keys, query_keys, owner_keys))
         scored = LossInput(
             batch.targets.new_zeros(batch.mask.shape),
             batch.targets,
             batch.mask,
             doc_keys=doc_keys,
+            query_keys=query_keys,
+            owner_keys=owner_keys,
             is_best=is_best,
             embedded=embedded,
             texts=batch.texts,

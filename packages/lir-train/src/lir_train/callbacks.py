@@ -1,8 +1,8 @@
 """What happens to the scores of a re-ranking."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -13,9 +13,10 @@ from lir_train.batches import ScoredRankings
 from lir_train.errors import LirTrainError
 from lir_train.gather import merged_runs
 from lir_train.module import add_rankings, of_documents
+from lir_train.named_arguments import NamedArguments
 
 
-class ReRankCallback(Callback):
+class ReRankCallback(Callback, NamedArguments):
     """Collects the scores of a re-ranking, and writes them as TREC runs.
 
     Args:
@@ -29,6 +30,8 @@ class ReRankCallback(Callback):
     Raises:
         ArgumentError: If there is no such aggregation.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("save_dir", "run_name"), "Did you mean 'run_path'?")
 
     def __init__(
         self, run_path: str | Path | None = None, overwrite: bool = False, passages: Aggregation | None = None

@@ -1,15 +1,22 @@
 """Checkpoints of a training, each with a folder that holds its model for everyone else."""
 
-import shutil
-import tempfile
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
-from lir_train.errors import CheckpointError, LirTrainError
+from lir_models.checkpoints.ownership import check_replaceable, remove_model
+from lir_models.errors import ForeignFolderError
+from lir_train.checkpoint_files import write_whole
+from lir_train.errors import CheckpointError
+
+# The name of a measure in a template, {run/nDCG@10:.3f}.
+_MEASURE = re.compile(r"\{[^:}]*")
 
 
 class LightningIRModelCheckpoint(ModelCheckpoint):
@@ -31,29 +38,46 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
         if trainer.global_step and trainer.global_step != self._last_global_step_saved:
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let checkpoints be written whole, by Lightning's own trainer too."""
+        super().setup(trainer, pl_module, stage)
+        write_whole(trainer.strategy)
+
+    def format_checkpoint_name(
+        self, metrics: dict[str, Tensor], filename: str | None = None, *args: Any, **kwargs: Any
+    ) -> str:
+        """Return the name of a checkpoint; a slash in the name of a measure makes no folder."""
+        template = filename or self.filename
+        if template is not None:
+            template = _MEASURE.sub(lambda found: found[0].replace("/", "-"), template)
+        plain = {name.replace("/", "-"): value for name, value in metrics.items()}
+        return super().format_checkpoint_name(plain, template, *args, **kwargs)
+
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         folder = _folder(filepath)
-        if folder.exists() and not (folder / "lir.json").is_file():
-            raise LirTrainError(
-                f"'{folder}' exists and is no model of lir, so the model of a checkpoint is not saved there."
-            )
+        # A linked folder is that of another checkpoint, and stays.
+        if not folder.is_symlink():
+            check_replaceable(folder)
         super()._save_checkpoint(trainer, filepath)
         if trainer.is_global_zero:
             module: Any = trainer.lightning_module
-            # A linked folder is that of another checkpoint, and stays.
             if folder.is_symlink():
-                folder.unlink()
+                remove_model(folder)
             module.save_pretrained(folder, overwrite=True)
 
     @staticmethod
     def _link_checkpoint(trainer: Trainer, filepath: str, linkpath: str) -> None:
         link = super(LightningIRModelCheckpoint, LightningIRModelCheckpoint)._link_checkpoint
+        # Lightning would remove any folder.
+        if trainer.is_global_zero:
+            remove_model(_folder(linkpath))
         link(trainer, str(_folder(filepath)), str(_folder(linkpath)))
         link(trainer, filepath, linkpath)
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         if trainer.is_global_zero:
-            _remove(_folder(filepath))
+            with suppress(ForeignFolderError):  # someone has put something there: it stays
+                remove_model(_folder(filepath))
         super()._remove_checkpoint(trainer, filepath)
 
 
@@ -91,13 +115,3 @@ def read_checkpoint(path: str | Path, *, weights: bool = True) -> dict[str, Any]
 def _folder(filepath: str) -> Path:
     """Return where the model of a checkpoint lies."""
     return Path(filepath.removesuffix(ModelCheckpoint.FILE_EXTENSION))
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder so that at no time a part of it is there."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.is_dir():
-        hidden = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        folder.rename(hidden / folder.name)
-        shutil.rmtree(hidden)

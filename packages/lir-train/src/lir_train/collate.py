@@ -41,6 +41,7 @@ class TrainingCollator:
         Raises:
             TargetsMissingError: If a sample has no targets where they are needed.
         """
+        samples = [_without_repeated(sample) for sample in samples]
         width = max(1, *(len(sample.docs) for sample in samples))
         targets = torch.zeros(len(samples), width)
         mask = torch.zeros(len(samples), width, dtype=torch.bool)
@@ -57,13 +58,18 @@ class TrainingCollator:
             mask[row, : len(sample.docs)] = True
         queries = [sample.query for sample in samples]
         docs = [doc for sample in samples for doc in sample.docs]
-        keys = torch.tensor([_key(doc_id) for sample in samples for doc_id in sample.doc_ids], dtype=torch.long)
+        doc_keys = torch.tensor([_key(doc) for doc in docs], dtype=torch.long)
+        query_keys = torch.tensor(
+            [(_key(f"id {sample.query_id}"), _key(f"text {sample.query}")) for sample in samples], dtype=torch.long
+        ).view(-1, 2)
         texts = Texts(queries, docs)
         num_docs = [len(sample.docs) for sample in samples]
         if isinstance(self.model, CrossEncoderModel):
             pairs, set_sizes = self._pairs(queries, docs, num_docs)
-            return TrainBatch(None, pairs, targets, mask, keys, texts, set_sizes)
-        return TrainBatch(self._side(queries, "query"), self._side(docs, "doc"), targets, mask, keys, texts)
+            return TrainBatch(None, pairs, targets, mask, query_keys, doc_keys, texts, set_sizes)
+        return TrainBatch(
+            self._side(queries, "query"), self._side(docs, "doc"), targets, mask, query_keys, doc_keys, texts
+        )
 
     def _side(self, texts: Sequence[str], side: Side) -> MiniBatches:
         assert isinstance(self.model, BiEncoderModel)
@@ -94,14 +100,33 @@ def without_samples(batch: TrainBatch) -> TrainBatch:
         docs=replace(batch.docs, order=none),
         targets=batch.targets[:0],
         mask=batch.mask[:0],
+        query_keys=batch.query_keys[:0],
         doc_keys=none,
         texts=Texts([], []),
     )
 
 
-def _key(doc_id: str) -> int:
-    """Return a number of 64 bits by which processes that know nothing of each other tell documents apart."""
-    return int.from_bytes(hashlib.blake2b(doc_id.encode(), digest_size=8).digest(), "little", signed=True)
+def _key(text: str) -> int:
+    """Return a number of 64 bits by which processes that know nothing of each other tell texts apart."""
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="replace"), digest_size=8).digest(), "little", signed=True)
+
+
+def _without_repeated(sample: RankSample) -> RankSample:
+    """Leave out documents that a sample has before, or with a higher target: what is relevant is no negative beside it."""
+    if len(set(sample.docs)) == len(sample.docs):
+        return sample
+    targets: list[Any] = list(sample.targets or (0.0,) * len(sample.docs))
+    kept: dict[str, int] = {}
+    for place, doc in enumerate(sample.docs):
+        if doc not in kept or targets[place] > targets[kept[doc]]:
+            kept[doc] = place
+    places = sorted(kept.values())
+    return replace(
+        sample,
+        doc_ids=tuple(sample.doc_ids[place] for place in places),
+        docs=tuple(sample.docs[place] for place in places),
+        targets=None if sample.targets is None else tuple(targets[place] for place in places),
+    )
 
 
 def inference_batch(

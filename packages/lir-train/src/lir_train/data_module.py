@@ -14,6 +14,7 @@ from lir_models.batching import batch_limits
 from lir_train.collate import TrainingCollator, inference_batch
 from lir_train.errors import ArgumentError, WrongStageError
 from lir_train.indexed import count_done
+from lir_train.named_arguments import NamedArguments
 from lir_train.training_stream import TrainDataset, TrainingLoader, TrainingStream
 
 InferenceDataset = RunDataset | DocDataset | QueryDataset | TupleDataset | RetrievalDataset
@@ -66,11 +67,11 @@ class SearchStream(IterableDataset[Any]):
         return chain(() if worker is not None and worker.id > 0 else self.queries, self.docs)
 
 
-class LightningIRDataModule(LightningDataModule):
+class LightningIRDataModule(LightningDataModule, NamedArguments):
     """Datasets to train on, and datasets to index, search, re-rank or validate with.
 
     Args:
-        module: Not needed; taken for the sake of code written for the paper's framework.
+        module: The module, for loaders that are asked for their batches without a trainer, which knows its own.
         train_dataset: Tuples or rankings to learn from, or several of them mixed.
         train_batch_size: Queries a training batch, of each process.
         shuffle_train: Whether the training data is shuffled anew each epoch.
@@ -80,6 +81,8 @@ class LightningIRDataModule(LightningDataModule):
             a window and go to the model in batches of a token budget, so this changes no result.
         num_workers: Processes that read and tokenize.
         seed: Of the shuffling.
+        no_duplicates: Whether a training batch has no query and no document twice, as sentence-transformers'
+            ``NO_DUPLICATES``: what is equal waits for a later batch. Each worker then reads all samples.
     """
 
     def __init__(
@@ -92,9 +95,10 @@ class LightningIRDataModule(LightningDataModule):
         inference_batch_size: int = 1024,
         num_workers: int = 0,
         seed: int = 0,
+        no_duplicates: bool = False,
     ) -> None:
         super().__init__()
-        del module
+        self._module = module
         for argument, value in (("train_batch_size", train_batch_size), ("inference_batch_size", inference_batch_size)):
             if value < 1:
                 raise ArgumentError(f"LightningIRDataModule: {argument} is {value}; it must be at least 1.")
@@ -105,6 +109,7 @@ class LightningIRDataModule(LightningDataModule):
         self.inference_batch_size = inference_batch_size
         self.num_workers = num_workers
         self.seed = seed
+        self.no_duplicates = no_duplicates
         self._train_stream: TrainingStream | None = None
         # Of each inference dataset the documents that were indexed before.
         self._num_done: list[int] = []
@@ -126,8 +131,20 @@ class LightningIRDataModule(LightningDataModule):
             self._train_stream.set_epoch(epoch)
 
     @property
+    def _learner(self) -> Any:
+        """The module of the trainer, or the one that was given."""
+        trainer: Any = self.trainer
+        module = self._module if trainer is None else trainer.lightning_module
+        if module is None:
+            raise WrongStageError(
+                "The data has neither a trainer nor a module, and a batch is tokenized by the module's model.",
+                hint="LightningIRDataModule(module=BiEncoderModule(...), ...)",
+            )
+        return module
+
+    @property
     def _model(self) -> Any:
-        return self.trainer.lightning_module.model  # pyright: ignore[reportOptionalMemberAccess]
+        return self._learner.model
 
     def _shard(self, dataset: Any) -> Any:
         trainer = self.trainer
@@ -143,15 +160,18 @@ class LightningIRDataModule(LightningDataModule):
             raise WrongStageError("There is no train_dataset to fit to.")
         dataset = self.train_dataset.shuffle(self.seed) if self.shuffle_train else self.train_dataset
         trainer: Any = self.trainer
+        rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         self._train_stream = TrainingStream(
-            dataset, self.train_batch_size, self._collator(), trainer.global_rank, trainer.world_size
+            dataset, self.train_batch_size, self._collator(), rank, world_size, self.no_duplicates
         )
         return TrainingLoader(self._train_stream, self.num_workers, trainer)
 
     def _collator(self) -> TrainingCollator:
         trainer: Any = self.trainer
-        module = trainer.lightning_module
+        module = self._learner
         needs_targets = any(loss.needs_targets for loss in module.loss_functions)
+        if trainer is None:
+            return TrainingCollator(module.model, module.limits, needs_targets)
         # Where the weights are sharded, processes wait for each other in every layer, and need the same number of parts.
         holds_weights = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
         usual = batch_limits(trainer.strategy.root_device) if holds_weights else None
@@ -184,6 +204,10 @@ class LightningIRDataModule(LightningDataModule):
     def num_docs_before(self) -> int:
         """Documents of this rank that an interrupted indexing had done; known when the loaders are made."""
         return sum(self._num_done)
+
+    def inference_dataloader(self) -> list[DataLoader[Any]]:
+        """Return what `predict_dataloader` does; this is what the paper's framework calls it."""
+        return self.predict_dataloader()
 
     def num_docs_done(self, dataset: InferenceDataset) -> int:
         """Count the documents of a dataset, in this rank, that an interrupted indexing had done."""

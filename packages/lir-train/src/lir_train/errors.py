@@ -33,12 +33,20 @@ class EmptyDatasetError(LirTrainError):
     """Training data without a sample."""
 
 
+class NothingToLearnError(LirTrainError):
+    """Data from which a loss cannot learn anything."""
+
+
 class DivergedError(LirTrainError):
     """A loss that is no number any more."""
 
 
 class CheckpointError(LirTrainError):
     """A checkpoint of a training that is missing, damaged or of something else."""
+
+
+class ForeignFileError(LirTrainError):
+    """Something among the checkpoints of a training that lir did not put there, and does not remove."""
 
 
 class OutOfMemoryError(LirTrainError):

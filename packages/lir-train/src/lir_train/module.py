@@ -2,11 +2,11 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,8 +20,10 @@ from lir_train.batches import DocBatch, QueryBatch, RankBatch, ScoredRankings, T
 from lir_train.collection_search import CollectionSearch
 from lir_train.errors import ArgumentError, DivergedError, WrongStageError
 from lir_train.gather import merged_runs
+from lir_train.learnable import check_learnable
 from lir_train.losses import LossFunction, LossInput
 from lir_train.mini_batches import NO_LIMITS, MiniBatchLimits
+from lir_train.named_arguments import NamedArguments
 from lir_train.optimization import (
     OptimizerFactory,
     ParameterGroup,
@@ -48,7 +50,7 @@ def check_losses(losses: Sequence[WeightedLoss] | None) -> list[tuple[LossFuncti
     return weighted
 
 
-class LightningIRModule(LightningModule):
+class LightningIRModule(LightningModule, NamedArguments):
     """A model with its losses and measures.
 
     Args:
@@ -59,6 +61,11 @@ class LightningIRModule(LightningModule):
         gradient_checkpointing: Whether each layer's activations are made again in the backward pass.
         torch_compile: Whether the backbone is compiled when training, indexing, searching or re-ranking starts.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("adapter_config", "use_adapter"), "Did you mean 'adapter'?"),
+        **dict.fromkeys(("index_dir", "search_config"), "A SearchCallback of the trainer takes it."),
+    }
 
     def __init__(
         self,
@@ -126,6 +133,12 @@ class LightningIRModule(LightningModule):
         """Refuse to fit without a loss."""
         if not self.loss_functions:
             raise WrongStageError("There is no loss to fit by; name some as loss_functions, RankNet() for instance.")
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if isinstance(getattr(data, "train_dataset", None), Iterable):
+            compared = data.train_batch_size * (
+                self.trainer.world_size if getattr(self, "gather_across_devices", False) else 1
+            )
+            check_learnable(self.loss_functions, data.train_dataset, compared)
         self._compile()
 
     def on_predict_start(self) -> None:

@@ -8,14 +8,16 @@ from lightning import Trainer
 from lir_data import DocDataset, QueryDataset, RunDataset
 from lir_models.batching import is_memory_error
 from lir_train.callbacks import ReRankCallback
+from lir_train.checkpoint_files import write_whole
 from lir_train.checkpoints import read_checkpoint
 from lir_train.cross_encoder_module import CrossEncoderModule
 from lir_train.data_module import LightningIRDataModule
 from lir_train.errors import OutOfMemoryError, WrongStageError
 from lir_train.module import LightningIRModule
+from lir_train.named_arguments import NamedArguments
 
 
-class LightningIRTrainer(Trainer):
+class LightningIRTrainer(Trainer, NamedArguments):
     """Lightning's Trainer that also indexes, searches and re-ranks; it takes the same arguments."""
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride] # one source of data, a data module
@@ -40,6 +42,7 @@ class LightningIRTrainer(Trainer):
             read_checkpoint(ckpt_path, weights=False)
         if not datamodule.validation_datasets:
             self.limit_val_batches = 0
+        write_whole(self.strategy)
         module.train()  # a model is loaded for inference, with dropout off
         try:
             super().fit(module, datamodule=datamodule, ckpt_path=ckpt_path)

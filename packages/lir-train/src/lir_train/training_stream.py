@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from lir_data import MixedDataset, RunDataset, TupleDataset
+from lir_data import MixedDataset, RankSample, RunDataset, TupleDataset
 from lir_train.batches import TrainBatch
 from lir_train.collate import TrainingCollator, without_samples
 from lir_train.errors import EmptyDatasetError
@@ -28,10 +28,17 @@ class TrainingStream(IterableDataset[Any]):
         collate: Makes a batch of them.
         rank: Which process this is.
         world_size: How many there are.
+        no_duplicates: Whether a query or document that a batch has already waits for a later batch.
     """
 
     def __init__(
-        self, dataset: TrainDataset, size: int, collate: TrainingCollator, rank: int = 0, world_size: int = 1
+        self,
+        dataset: TrainDataset,
+        size: int,
+        collate: TrainingCollator,
+        rank: int = 0,
+        world_size: int = 1,
+        no_duplicates: bool = False,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -39,6 +46,7 @@ class TrainingStream(IterableDataset[Any]):
         self.collate = collate
         self.rank = rank
         self.world_size = world_size
+        self.no_duplicates = no_duplicates
         self.epoch = 0
         #: Batches of the epoch that are left out, since they were learnt from before.
         self.num_done = 0
@@ -56,17 +64,52 @@ class TrainingStream(IterableDataset[Any]):
 
     def _batches(self, epoch: int, start: int, step: int) -> Iterator[TrainBatch]:
         self.dataset.set_epoch(epoch)
-        records: Iterator[Any] = self.dataset.in_order(epoch)
         place = -1
-        for place, window in enumerate(iter(lambda: list(islice(records, self.size * self.world_size)), [])):
+        for place, window in enumerate(self._windows(epoch)):
             if place >= start and (place - start) % step == 0:
                 own = window[self.rank :: self.world_size]
-                batch = self.collate(self.dataset.complete(own or window[:1], epoch))
+                samples = own or window[:1]
+                batch = self.collate(samples if self.no_duplicates else self.dataset.complete(samples, epoch))
                 yield batch if own else without_samples(batch)
         if place < 0:
             raise EmptyDatasetError(
                 f"The training data '{self.dataset.name}' has no samples: there is nothing to learn from."
             )
+
+    def _windows(self, epoch: int) -> Iterator[list[Any]]:
+        """Yield the batches of all processes: as records, or, where equal ones are kept apart, as samples."""
+        size = self.size * self.world_size
+        records: Iterator[Any] = self.dataset.in_order(epoch)
+        windows = iter(lambda: list(islice(records, size)), [])
+        if not self.no_duplicates:
+            return windows
+        return _kept_apart((sample for window in windows for sample in self.dataset.complete(window, epoch)), size)
+
+
+def _kept_apart(samples: Iterator[RankSample], size: int) -> Iterator[list[RankSample]]:
+    """Cut samples into batches in which no query and no document occurs twice; what is equal waits for the next batch."""
+    waiting: list[RankSample] = []
+    while True:
+        batch: list[RankSample] = []
+        left: list[RankSample] = []
+        known: set[tuple[str, str]] = set()
+        for sample in waiting:
+            (batch if len(batch) < size and _is_new(sample, known) else left).append(sample)
+        while len(batch) < size and (sample := next(samples, None)) is not None:
+            (batch if _is_new(sample, known) else left).append(sample)
+        if not batch:
+            return
+        yield batch
+        waiting = left
+
+
+def _is_new(sample: RankSample, known: set[tuple[str, str]]) -> bool:
+    """Whether nothing of a sample is known, which then is."""
+    texts = {("query", sample.query), *(("doc", doc) for doc in sample.docs)}
+    if texts & known:
+        return False
+    known |= texts
+    return True
 
 
 class TrainingLoader(DataLoader[Any]):

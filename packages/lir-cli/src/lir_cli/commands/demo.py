@@ -1,7 +1,6 @@
 """``lir demo``: the whole pipeline on text that every machine has."""
 
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ MEASURES = ("nDCG@10", "RR@10", "R@100")
 NUM_QUERIES = 150
 K = 100
 DEPTH = 10
+
+#: What only a folder of the demo has.
+MARK = "written-by-lir-demo.txt"
 
 
 @click.command("demo", cls=Command)
@@ -35,12 +37,14 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
     """
     from lir_cli.errors import LirCliError
     from lir_cli.signals import say_on_stop
+    from lir_data.writing import check_place
     from lir_models import detect
 
     say_on_stop("The same command begins anew.")
     folder = Path(output)
-    if folder.exists() and not (folder / "docs.jsonl").is_file() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or (not (folder / MARK).is_file() and any(folder.iterdir()))):
         raise LirCliError(f"'{output}' exists, and is not of an earlier demo.", hint="--output names another folder")
+    check_place(folder / MARK)
     kind = detect(model)
     if kind == "cross-encoder":
         raise LirCliError(f"'{model}' is a cross-encoder; the demo needs a bi-encoder.")
@@ -108,15 +112,17 @@ def _collection(folder: Path) -> int:
     """Write documents, queries and judgements; return the number of documents."""
     from lir_cli.docstrings import standard_library
     from lir_data import write_qrels
+    from lir_data.writing import write_lines
 
     items = standard_library()
     folder.mkdir(parents=True, exist_ok=True)
+    write_lines(folder / MARK, ["lir demo replaces what it has written in this folder."], overwrite=True)
     lines = (json.dumps({"doc_id": item.name, "text": item.doc}, ensure_ascii=False) for item in items)
-    (folder / "docs.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_lines(folder / "docs.jsonl", lines, overwrite=True)
     asked = items[:: max(1, len(items) // NUM_QUERIES)][:NUM_QUERIES]
     queries = {f"q{number}": item for number, item in enumerate(asked, start=1)}
-    text = "".join(f"{query_id}\t{item.query}\n" for query_id, item in queries.items())
-    (folder / "queries.tsv").write_text(text, encoding="utf-8")
+    lines = (f"{query_id}\t{item.query}" for query_id, item in queries.items())
+    write_lines(folder / "queries.tsv", lines, overwrite=True)
     qrels = {query_id: {item.name: 1} for query_id, item in queries.items()}
     write_qrels(folder / "qrels.txt", qrels, overwrite=True)
     return len(items)
@@ -134,7 +140,6 @@ def _invoke(line: str) -> None:
 
 
 def _index(folder: Path, model: str) -> None:
-    shutil.rmtree(folder / "index", ignore_errors=True)
     _invoke(commands(folder, model)[0])
 
 

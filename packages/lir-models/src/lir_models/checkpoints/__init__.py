@@ -16,7 +16,9 @@ from lir_models.checkpoints import (
     sequence_classification,
 )
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights, Kind
-from lir_models.errors import CheckpointError
+from lir_models.checkpoints.files import readable
+from lir_models.checkpoints.safety import check_folder
+from lir_models.errors import CheckpointError, ConfigError
 
 __all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
 
@@ -30,7 +32,12 @@ def recognise(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: If the folder holds no model, or one that cannot be read.
     """
-    for checkpoint_format in _FORMATS:
-        if checkpoint_format.detect(folder):
-            return checkpoint_format.read(folder)
+    with readable(folder):
+        check_folder(folder)
+        for checkpoint_format in _FORMATS:
+            if checkpoint_format.detect(folder):
+                try:
+                    return checkpoint_format.read(folder)
+                except ConfigError as error:
+                    raise CheckpointError(f"'{folder}' asks for a rule that cannot be: {error}") from error
     raise CheckpointError(f"'{folder}' holds no model: it has neither lir.json, nor modules.json, nor config.json.")

@@ -10,6 +10,7 @@ ACTIVATION_PATHS: dict[Activation, str] = {
     "gelu": "torch.nn.modules.activation.GELU",
     "silu": "torch.nn.modules.activation.SiLU",
     "sigmoid": "torch.nn.modules.activation.Sigmoid",
+    "log_sigmoid": "torch.nn.modules.activation.LogSigmoid",
 }
 
 

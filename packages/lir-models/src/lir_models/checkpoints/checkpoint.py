@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lir_models.checkpoints.files import read_json
+from lir_models.checkpoints.files import read_settings
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.fields import Side
 
@@ -53,6 +53,7 @@ class Checkpoint:
         source: What the backbone in ``folder`` is called.
         adapter: Where an adapter of the backbone lies; ``folder`` is then its base model's.
         query: The queries' own backbone and adapter.
+        of_base: Fields of the rule that an adapter has from its base model's, where that has one.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class Checkpoint:
     source: Source = Source("")
     adapter: Path | None = None
     query: "Checkpoint | None" = None
+    of_base: tuple[str, ...] = ()
 
     def tokenizer_folder(self, folder: Path) -> Path:
         """Return where the tokenizer of the backbone in ``folder`` lies: beside the adapter, if one was saved there."""
@@ -75,4 +77,4 @@ class Checkpoint:
         """Return the settings of the backbone in ``folder``, where the tokenizer has no config.json beside it."""
         if self.backbone_config is not None or self.tokenizer_folder(folder) == folder:
             return self.backbone_config
-        return read_json(folder / "config.json")
+        return read_settings(folder / "config.json")

@@ -1,11 +1,10 @@
 """Lightning IR's folders: the backbone's settings and the rule in one config.json, with a ``backbone_model_type``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
-from lir_models.checkpoints.files import read_json_if_there, read_weights, weight_names
+from lir_models.checkpoints.files import Settings, read_settings, read_settings_if_there, read_weights, weight_names
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, did_you_mean
 from lir_models.families.coil import CoilConfig, UniCoilConfig
@@ -101,13 +100,13 @@ _HEADS = (
 
 def detect(folder: Path) -> bool:
     """Whether config.json names a backbone's kind beside the model's own."""
-    return "backbone_model_type" in read_json_if_there(folder / "config.json")
+    return "backbone_model_type" in read_settings_if_there(folder / "config.json")
 
 
 def read(folder: Path) -> Checkpoint:
     """Read config and backbone settings."""
-    values = read_json_if_there(folder / "config.json")
-    kind, backbone_type = values["model_type"], values["backbone_model_type"]
+    values = read_settings(folder / "config.json")
+    kind, backbone_type = values.text("model_type"), values.text("backbone_model_type")
     if kind in _CROSS_ENCODERS:
         return Checkpoint(
             kind="cross-encoder",
@@ -136,8 +135,10 @@ def read(folder: Path) -> Checkpoint:
     )
 
 
-def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any], folder: Path) -> BiEncoderConfig:
-    fields = {name: _as_tuple(values[name]) for name in _SAME if name in values and name in family.__dataclass_fields__}
+def _bi_encoder(family: type[BiEncoderConfig], values: Settings, folder: Path) -> BiEncoderConfig:
+    fields: dict[str, Any] = {
+        name: values[name] for name in _SAME if name in values and name in family.__dataclass_fields__
+    }
     # Names of earlier versions.
     if values.get("normalize"):
         fields["normalization_strategy"] = "l2"
@@ -145,7 +146,7 @@ def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any], folder
         fields["sparsification_strategy"] = values["sparsification"]
     if "pooling_strategy" in values and family in (DprConfig, SpladeConfig, BiEncoderConfig):
         fields["query_pooling_strategy"] = fields["doc_pooling_strategy"] = values["pooling_strategy"]
-    if values["model_type"] == "multi-vector-bi-encoder":
+    if values.text("model_type") == "multi-vector-bi-encoder":
         fields["query_pooling_strategy"] = fields["doc_pooling_strategy"] = None
     if family is UniCoilConfig:
         # Lightning IR keeps the weight of a repeated token's last place.
@@ -157,16 +158,16 @@ def _bi_encoder(family: type[BiEncoderConfig], values: Mapping[str, Any], folder
         fields["projection"] = _layer(values, folder)
         fields["embedding_dim"] = None
     fields |= {"query_marker": "[QUE]", "doc_marker": "[DOC]"}
-    return family(**fields)
+    return family.from_json(fields)
 
 
-def _layer(values: Mapping[str, Any], folder: Path) -> tuple[DenseLayer, ...] | None:
+def _layer(values: Settings, folder: Path) -> tuple[DenseLayer, ...] | None:
     """Return the layer after the backbone; the generic kinds have none."""
-    projection = values.get("projection")
-    if projection is None:
+    projection = values.text("projection")
+    if not projection:
         return None
-    hidden_size = values.get("hidden_size") or values.get("dim") or values["d_model"]
-    out = values.get("embedding_dim") or (128 if values["model_type"] == "col" else hidden_size)
+    hidden_size = values.number("hidden_size") or values.number("dim") or values.number("d_model", 0)
+    out = values.number("embedding_dim") or (128 if values.text("model_type") == "col" else hidden_size)
     if weight_names(folder):
         # The configuration does not always say how wide the layer is, nor always what it is.
         out = next((len(weight) for weight in read_weights(folder, _is_projection).values()), out)
@@ -177,18 +178,14 @@ def _is_projection(name: str) -> bool:
     return f".{name}".endswith(".projection.weight")
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _cross_encoder(kind: str, values: Mapping[str, Any], folder: Path) -> CrossEncoderConfig:
+def _cross_encoder(kind: str, values: Settings, folder: Path) -> CrossEncoderConfig:
     fields: dict[str, Any] = {
         "query_length": values.get("query_length"),
         "doc_length": values.get("doc_length"),
         "scoring_strategy": values.get("scoring_strategy", "rank"),
         "linear_bias": values.get("linear_bias", False),
     }
-    if values["backbone_model_type"] not in T5_KINDS:
+    if values.text("backbone_model_type") not in T5_KINDS:
         fields["pooling_strategy"] = values.get("pooling_strategy", "first")
     if kind == "set-encoder":
         fields["add_extra_token"] = values.get("add_extra_token", False)
@@ -198,10 +195,10 @@ def _cross_encoder(kind: str, values: Mapping[str, Any], folder: Path) -> CrossE
         fields["linear_bias"] = any(name.endswith(".linear.bias") for name in names)
         if any(".bert_pool." in name for name in names):
             fields["pooling_strategy"] = "bert_pool"
-    return _CROSS_ENCODERS[kind](**fields)
+    return _CROSS_ENCODERS[kind].from_json(fields)
 
 
-def _heads(folder: Path, side: Side, values: Mapping[str, Any]) -> HeadWeights:
+def _heads(folder: Path, side: Side, values: Settings) -> HeadWeights:
     """Read the heads' weights, by the names that they have in lir; each may stand under the backbone's prefix."""
     is_static = values.get(f"{side}_weighting") == "static"
     found: HeadWeights = {}

@@ -6,7 +6,8 @@ from pathlib import Path, PurePath
 from torch import Tensor
 
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
-from lir_models.checkpoints.files import read_json, write_json
+from lir_models.checkpoints.files import read_settings, read_tensors, write_json
+from lir_models.checkpoints.safety import inside
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, ConfigError
 from lir_models.families import coil, col, dpr, mono, mvr, set_encoder, splade
@@ -39,24 +40,28 @@ def detect(folder: Path) -> bool:
 
 def read(folder: Path) -> Checkpoint:
     """Read kind and config; the folder of another tool's form is found as that tool finds it."""
-    values = read_json(folder / FILE)
-    version = values.get("format_version") if isinstance(values, dict) else None
+    values = read_settings(folder / FILE)
+    version = values.get("format_version")
     if version != FORMAT_VERSION:
         raise CheckpointError(
             f"'{folder / FILE}' has format version {version!r}; this lir-models reads version {FORMAT_VERSION}. "
             "A newer lir-models may read it."
         )
+    kind = values.text("kind")
+    if kind not in _CONFIGS:
+        raise CheckpointError(
+            f"'{folder / FILE}' is damaged: it is of the kind '{kind}'; there are {', '.join(_CONFIGS)}."
+        )
     try:
-        kind = values["kind"]
-        config = _CONFIGS[kind].from_json(values["config"])
-    except (KeyError, TypeError, ConfigError) as error:
+        config = _CONFIGS[kind].from_json(values.inner("config"))
+    except ConfigError as error:
         raise CheckpointError(f"'{folder / FILE}' is damaged: {error}") from error
-    folders: dict[str, str] = values.get("folders", {})
+    folders = values.inner("folders")
     return Checkpoint(
-        kind=kind,
+        kind=kind,  # pyright: ignore[reportArgumentType]
         config=config,
-        folder=folder / folders.get("encoder", ""),
-        query_folder=folder / folders["query_encoder"] if "query_encoder" in folders else None,
+        folder=inside(folder, folders.text("encoder")),
+        query_folder=inside(folder, folders.text("query_encoder")) if "query_encoder" in folders else None,
         heads=lambda side: read_heads(folder, side),
     )
 
@@ -82,7 +87,5 @@ def write_heads(folder: Path, weights: dict[str, Tensor], side: Side) -> None:
 
 def read_heads(folder: Path, side: Side) -> HeadWeights:
     """Read what `write_heads` wrote."""
-    from safetensors.torch import load_file
-
     path = folder / HEADS[side]
-    return load_file(path) if path.is_file() else {}
+    return read_tensors(path) if path.is_file() else {}

@@ -4,32 +4,29 @@ Their activation, for ``predict``, stands where sentence-transformers below 5.4 
 """
 
 from pathlib import Path
-from typing import Any
 
 from lir_models.checkpoints.activations import activation_of
 from lir_models.checkpoints.checkpoint import Checkpoint
-from lir_models.checkpoints.files import read_json
+from lir_models.checkpoints.files import Settings, read_settings, read_settings_if_there
 from lir_models.errors import CheckpointError
 from lir_models.families.mono import MonoConfig
 
 
 def detect(folder: Path) -> bool:
     """Whether config.json names a sequence classifier."""
-    if not (folder / "config.json").is_file():
-        return False
-    architectures = read_json(folder / "config.json").get("architectures") or [""]
-    return architectures[0].endswith("ForSequenceClassification")
+    architectures = read_settings_if_there(folder / "config.json").texts("architectures")
+    return architectures[:1] != [] and architectures[0].endswith("ForSequenceClassification")
 
 
 def read(folder: Path) -> Checkpoint:
     """Read the rule: labels from the head, activation from where a tool left it."""
-    values = read_json(folder / "config.json")
+    values = read_settings(folder / "config.json")
     labels = num_labels(values)
     if labels not in (1, 2):
         raise CheckpointError(
             f"'{folder}' is a classifier of {labels} labels; a cross-encoder has 1 (a logit) or 2 (not relevant, relevant)."
         )
-    path = values.get("sentence_transformers", {}).get("activation_fn") or values.get(
+    path = values.inner("sentence_transformers").text("activation_fn") or values.text(
         "sbert_ce_default_activation_function"
     )
     # Without a word on it, sentence-transformers takes the sigmoid of a single logit.
@@ -38,8 +35,8 @@ def read(folder: Path) -> Checkpoint:
     return Checkpoint(kind="cross-encoder", config=config, folder=folder)
 
 
-def num_labels(config: dict[str, Any]) -> int:
+def num_labels(values: Settings) -> int:
     """Count the labels as transformers does: two unless config.json says otherwise."""
-    if "id2label" in config:
-        return len(config["id2label"])
-    return config.get("num_labels", 2)
+    if values.get("id2label") is not None:
+        return len(values.inner("id2label"))
+    return values.number("num_labels", 2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lir_models.config import BiEncoderConfig
 from lir_models.errors import ConfigError
-from lir_models.fields import Form, Pooling, check_length
+from lir_models.fields import Form, Pooling, check_width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ class CoilConfig(BiEncoderConfig):
         super().__post_init__()
         _check_own_layers(self)
         for field in ("token_embedding_dim", "cls_embedding_dim"):
-            check_length(self, field)
+            check_width(self, field)
         if self.similarity_function != "dot":
             raise ConfigError(f"similarity_function is '{self.similarity_function}'; COIL compares by 'dot'.")
 

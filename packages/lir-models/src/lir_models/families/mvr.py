@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lir_models.config import BiEncoderConfig
 from lir_models.errors import ConfigError
-from lir_models.fields import Pooling, Side, check_length
+from lir_models.fields import Pooling, Side, check_width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ class MvrConfig(BiEncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_length(self, "num_viewer_tokens")
+        check_width(self, "num_viewer_tokens")
         if self.query_pooling_strategy is None or self.doc_pooling_strategy is not None:
             raise ConfigError(
                 f"query_pooling_strategy is {self.query_pooling_strategy!r} and doc_pooling_strategy "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lir_models.config import BiEncoderConfig
 from lir_models.embeddings import BatchEmbeddings, Packed, as_packed
 from lir_models.errors import ConfigError
-from lir_models.fields import Activation, DenseLayer, Pooling, Side
+from lir_models.fields import Activation, DenseLayer, Layer, NormLayer, Pooling, Side
 from lir_models.heads.sparsify import sparsify
 from lir_models.pooling import pool
 from lir_models.tokenization import TokenBatch
@@ -21,6 +21,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "gelu": nn.functional.gelu,
     "silu": nn.functional.silu,
     "sigmoid": torch.sigmoid,
+    "log_sigmoid": nn.functional.logsigmoid,
 }
 
 
@@ -43,6 +44,19 @@ class Dense(nn.Module):
         return result + (values if self.residual is None else self.residual(values))
 
 
+class Norm(nn.Module):
+    """One step that scales; its weights, if any, have the names that sentence-transformers gives them."""
+
+    def __init__(self, layer: NormLayer) -> None:
+        super().__init__()
+        self.layer = layer
+        self.norm = nn.LayerNorm(layer.features) if layer.norm == "layer" else None
+
+    def forward(self, values: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch features"]:
+        """Return the values at length 1, or normalised over the features."""
+        return nn.functional.normalize(values, dim=-1, eps=1e-12) if self.norm is None else self.norm(values)
+
+
 class DenseHead(nn.Module):
     """Pooling and projection, in this order where there is pooling.
 
@@ -56,13 +70,13 @@ class DenseHead(nn.Module):
     def __init__(
         self,
         config: BiEncoderConfig,
-        layers: tuple[DenseLayer, ...],
+        layers: tuple[Layer, ...],
         unpooled: dict[Side, int],
         masked_ids: dict[Side, tuple[int, ...]],
     ) -> None:
         super().__init__()
         self.config = config
-        self.layers = nn.ModuleList(Dense(layer) for layer in layers)
+        self.layers = nn.ModuleList(Dense(layer) if isinstance(layer, DenseLayer) else Norm(layer) for layer in layers)
         self._unpooled = unpooled
         self._pooling: dict[Side, Pooling] = {
             "query": config.query_pooling_strategy,
@@ -108,18 +122,25 @@ class DenseHead(nn.Module):
         return values if self.config.truncate_dim is None else values[:, : self.config.truncate_dim]
 
 
-def dense_layers(config: BiEncoderConfig, hidden_size: int) -> tuple[DenseLayer, ...]:
+def dense_layers(config: BiEncoderConfig, hidden_size: int) -> tuple[Layer, ...]:
     """Return the layers that ``config.projection`` means on a backbone of this width.
 
     Raises:
-        ConfigError: If a new layer would make more dimensions than it is given.
+        ConfigError: If a new layer would make more dimensions than it is given, or layers do not fit each other.
     """
+    poolings = (config.doc_pooling_strategy, config.query_pooling_strategy)
+    widths = [hidden_size * (len(pooling) if isinstance(pooling, tuple) else 1) for pooling in poolings]
+    width = widths[0]
     if isinstance(config.projection, tuple):
+        for layer in config.projection:
+            if layer.in_features not in widths:
+                raise ConfigError(
+                    f"A layer of the projection takes {layer.in_features} dimensions, and is given {widths[0]}."
+                )
+            widths = [layer.out_features]
         return config.projection
     if config.projection is None or config.embedding_dim is None:
         return ()
-    pooling = config.doc_pooling_strategy
-    width = hidden_size * (len(pooling) if isinstance(pooling, tuple) else 1)
     if config.embedding_dim > width:
         raise ConfigError(
             f"embedding_dim is {config.embedding_dim}, but the backbone makes {width} dimensions; choose at most {width}."

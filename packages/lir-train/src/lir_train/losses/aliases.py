@@ -299,6 +299,7 @@ class SpladeLoss(LossFunction):
         )
         self.needs_all_scores = loss.needs_all_scores
         self.needs_targets = loss.needs_targets
+        self.compares = loss.compares
 
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss; the batch must have embeddings."""

@@ -29,6 +29,8 @@ class ApproxNDCG(LossFunction):
         Qin et al. (2010), *A General Approximation Framework for Direct Optimization of Information Retrieval Measures*.
     """
 
+    compares = "documents"
+
     def __init__(self, temperature: float = 1.0, scale_gains: bool = True) -> None:
         self.temperature = check_temperature(self, temperature)
         self.scale_gains = scale_gains
@@ -53,6 +55,8 @@ class ApproxMRR(LossFunction):
     References:
         Qin et al. (2010), as `ApproxNDCG`.
     """
+
+    compares = "documents"
 
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
@@ -80,6 +84,8 @@ class ApproxRankMSE(LossFunction):
         Schlatt et al. (2025), *Rank-DistiLLM: Closing the Effectiveness Gap Between Cross-Encoders and LLMs for Passage
         Re-Ranking*. https://arxiv.org/abs/2405.07920
     """
+
+    compares = "documents"
 
     def __init__(self, temperature: float = 1.0, discount: Literal["log2", "reciprocal"] | None = None) -> None:
         self.temperature = check_temperature(self, temperature)

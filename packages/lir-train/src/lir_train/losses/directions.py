@@ -1,8 +1,4 @@
-"""Scores of queries with queries, and of a query's document with other queries and documents.
-
-Where several processes train, a document of this process that is also a query's of another process is not known to be;
-in one process it is, and is left out.
-"""
+"""Scores of queries with queries, and of a query's document with other queries and documents."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,10 +30,10 @@ class Contrast:
 
 
 def query_to_query(batch: LossInput) -> Contrast:
-    """Compare each query with all other queries."""
+    """Compare each query with all others that are not equal to it."""
     embedded = _embedded(batch)
     scores = embedded.compare(embedded.queries, embedded.all_queries)
-    return Contrast(scores, ~torch.eye(*scores.shape, dtype=torch.bool, device=scores.device))
+    return Contrast(scores, ~batch.are_same_query(scores.shape[1]))
 
 
 def doc_to_query(batch: LossInput, roles: Roles) -> Contrast:
@@ -46,8 +42,9 @@ def doc_to_query(batch: LossInput, roles: Roles) -> Contrast:
     columns = roles.positive_columns()
     scores = _compare_with(embedded.all_queries, columns, embedded).T
     # Of each positive, the queries that it is a document of: it is no negative of theirs.
-    is_of = ~roles.others[:, columns].T
+    is_of = roles.is_of_query[:, columns].T
     is_positive = torch.eye(*scores.shape, dtype=torch.bool, device=scores.device)
+    # Without keys nothing is known of other processes' queries.
     is_of = torch.nn.functional.pad(is_of, (0, scores.shape[1] - is_of.shape[1]))
     return Contrast(scores, ~is_of | is_positive, is_positive)
 

@@ -26,6 +26,8 @@ class KLDivergence(LossFunction):
         Hinton et al. (2015), *Distilling the Knowledge in a Neural Network*, section 2. https://arxiv.org/abs/1503.02531
     """
 
+    compares = "documents"
+
     def __init__(
         self,
         temperature: float = 1.0,

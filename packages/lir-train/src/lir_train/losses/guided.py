@@ -68,7 +68,7 @@ class GuidedInBatchCrossEntropy(LossFunction):
         positive = batch.all_scores.masked_fill(~parts.positive, 0.0).sum(dim=1)
         limit = self._limit(guided.all_scores.masked_fill(~parts.positive, 0.0).sum(dim=1, keepdim=True))
 
-        negatives = (parts.own | parts.others) & ~parts.positive & (guided.all_scores <= limit)
+        negatives = (parts.own_negatives | parts.others) & (guided.all_scores <= limit)
         contrasts = [left_out(batch.all_scores, negatives | parts.positive)]
         if self.contrast_queries:
             contrast = query_to_query(batch)

@@ -20,8 +20,8 @@ Scores = Float[Tensor, "queries all_docs"]
 class InBatchLossFunction(LossFunction):
     """Cross entropy of each query's best document against negatives, of its own documents and of other queries'.
 
-    A document of another query that is the same document as one of the query's own is no negative. A query whose targets
-    are all 0 has no best document, and is left out.
+    A document of another query that is the same document as one of the query's own is no negative, nor is a document of an
+    equal query. A query whose targets are all 0 has no best document, and is left out.
 
     Args:
         max_num_neg_samples: Most documents of other queries a query is given, drawn at random; None for all.
@@ -168,7 +168,7 @@ class InBatchCrossEntropy(InBatchLossFunction):
         """Return the negatives among a query's own documents and those among the others."""
         del batch
         takes_own = self.pos_sampling_technique == "all" or self.neg_sampling_technique == "all_and_non_first"
-        own = parts.own & ~parts.positive & takes_own
+        own = parts.own_negatives & takes_own
         return own, parts.others & parts.is_best if self.neg_sampling_technique == "first" else parts.others
 
     def penalties(self, scores: Scores, parts: Roles) -> Scores | float:
@@ -232,7 +232,7 @@ class ScoreBasedInBatchCrossEntropy(InBatchLossFunction):
         columns = torch.arange(len(owner), device=owner.device)
         is_lower = torch.zeros_like(parts.own)
         is_lower[owner, columns] = (highest - batch.targets >= self.min_target_diff)[owner, place]
-        return is_lower & ~parts.positive, parts.others
+        return is_lower & parts.own_negatives, parts.others
 
 
 def _draw(mask: Mask, count: int) -> Mask:

@@ -56,6 +56,8 @@ class LambdaLoss(LossFunction):
         https://dl.acm.org/doi/10.1145/3269206.3271784
     """
 
+    compares = "targets"
+
     def __init__(
         self,
         weighting: str = "ndcg_loss2pp",

@@ -22,6 +22,8 @@ class ListMLE(LossFunction):
         Xia et al. (2008), *Listwise Approach to Learning to Rank: Theory and Algorithm*.
     """
 
+    compares = "documents"
+
     def __init__(self, temperature: float = 1.0, *, respect_input_order: bool = False) -> None:
         self.temperature = check_temperature(self, temperature)
         self.respect_input_order = respect_input_order

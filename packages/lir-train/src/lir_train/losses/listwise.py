@@ -33,6 +33,8 @@ class InfoNCE(LossFunction):
         https://arxiv.org/abs/1807.03748
     """
 
+    compares = "documents"
+
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
 
@@ -59,6 +61,8 @@ class MultiPositiveInfoNCE(LossFunction):
         ``each``: Khosla et al. (2020), *Supervised Contrastive Learning*, equation 2. https://arxiv.org/abs/2004.11362
         ``any``: Miech et al. (2020), *End-to-End Learning of Visual Representations from Uncurated Instructional Videos*. https://arxiv.org/abs/1912.06430
     """
+
+    compares = "documents"
 
     def __init__(self, positives: Literal["each", "any"] = "each", temperature: float = 1.0) -> None:
         check_choice(self, "positives", positives, ("each", "any"))
@@ -90,6 +94,8 @@ class ListNet(LossFunction):
         Cao et al. (2007), *Learning to Rank: From Pairwise Approach to Listwise Approach*.
     """
 
+    compares = "documents"
+
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
 
@@ -111,6 +117,8 @@ class PearsonCorrelation(LossFunction):
     References:
         Pearson (1895), *Notes on regression and inheritance in the case of two parents*.
     """
+
+    compares = "targets"
 
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,6 +11,10 @@ from torch import Tensor
 
 from lir_train.errors import ArgumentError
 from lir_train.gather import share_of_total
+from lir_train.named_arguments import NamedArguments
+
+#: What a loss compares of the documents of one query.
+Compared = Literal["none", "documents", "targets"]
 
 Pairs = Float[Tensor, "queries docs docs"]
 
@@ -72,6 +76,9 @@ class LossInput:
         is_best: Whether a document is the best of its query's.
         embedded: The embeddings that were compared; None for a cross-encoder.
         texts: The texts themselves.
+        query_keys: Of the queries of all processes, this one's first: those are equal that have a number in common, and
+            none of them is, or has, a negative of another. None where all queries are different.
+        owner_keys: The same of each document's query.
     """
 
     scores: Float[Tensor, "queries docs"]
@@ -82,6 +89,8 @@ class LossInput:
     is_best: Bool[Tensor, " all_docs"] | None = None
     embedded: Embedded | None = None
     texts: Texts | None = None
+    query_keys: Int[Tensor, "all_queries keys"] | None = None
+    owner_keys: Int[Tensor, "all_docs keys"] | None = None
 
     def own(self) -> Bool[Tensor, "queries all_docs"]:
         """Return which of all documents are a query's own."""
@@ -91,13 +100,20 @@ class LossInput:
         rows = torch.arange(len(self.mask), device=owner.device).unsqueeze(1)
         return torch.cat([owner, others]) == rows
 
+    def are_same_query(self, num_queries: int) -> Bool[Tensor, "queries all_queries"]:
+        """Return which queries of all processes, so many, are equal to each of this one's, itself among them."""
+        if self.query_keys is None:
+            return torch.eye(len(self.mask), num_queries, dtype=torch.bool, device=self.mask.device)
+        own = self.query_keys[: len(self.mask)]
+        return (own.unsqueeze(1) == self.query_keys.unsqueeze(0)).any(dim=2)
+
     def compared_anew(self, embedded: Embedded) -> "LossInput":
         """Return the batch with the scores that other embeddings of the same texts have."""
         all_scores = embedded.compare(embedded.queries, embedded.all_docs)
         return replace(self, scores=own_scores(all_scores, self.mask), all_scores=all_scores, embedded=embedded)
 
 
-class LossFunction(ABC):
+class LossFunction(ABC, NamedArguments):
     """A loss; it is logged under its class's name."""
 
     #: Whether it compares a query with other queries' documents, so that only bi-encoders can have it.
@@ -106,6 +122,12 @@ class LossFunction(ABC):
     needs_embeddings = False
     #: Whether it looks at targets; a loss that does not can learn from data without any.
     needs_targets = True
+    #: What it compares of a query's own documents: ``none``, where one document will do; several ``documents``; or those of
+    #: different ``targets``.
+    compares: Compared = "none"
+
+    def __init__(self) -> None:
+        """Of most losses there is nothing to say."""
 
     @abstractmethod
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:

@@ -56,6 +56,7 @@ class Matryoshka(LossFunction):
         self.n_dims_per_step = n_dims_per_step
         self.needs_all_scores = loss.needs_all_scores
         self.needs_targets = loss.needs_targets
+        self.compares = loss.compares
         # All processes draw the same widths, or their gradients would have no sum.
         self._order = random.Random(0)  # noqa: S311
 

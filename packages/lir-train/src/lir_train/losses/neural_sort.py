@@ -30,6 +30,8 @@ class NeuralLossFunction(LossFunction):
         https://arxiv.org/abs/1903.08850
     """
 
+    compares = "documents"
+
     def __init__(self, temperature: float = 1.0, tol: float = 1e-5, max_iter: int = 50) -> None:
         self.temperature = check_temperature(self, temperature)
         check_positive(self, tol=tol)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lir_train.errors import ArgumentError
 from lir_train.losses.arguments import check_choice, check_not_negative
 from lir_train.losses.loss import (
+    Compared,
     LossFunction,
     LossInput,
     check_temperature,
@@ -30,6 +31,8 @@ class RankNet(LossFunction):
         Burges et al. (2005), *Learning to Rank using Gradient Descent*, equation 3.
     """
 
+    compares = "targets"
+
     def __init__(self, temperature: float = 1.0) -> None:
         self.temperature = check_temperature(self, temperature)
 
@@ -50,6 +53,8 @@ class TripletMargin(LossFunction):
     References:
         Schroff et al. (2015), *FaceNet*, of distances. https://arxiv.org/abs/1503.03832
     """
+
+    compares = "targets"
 
     def __init__(self, margin: float = 1.0) -> None:
         check_not_negative(self, margin=margin)
@@ -76,6 +81,8 @@ class MarginMSE(LossFunction):
         Distillation*. https://arxiv.org/abs/2010.02666
     """
 
+    compares = "targets"
+
     def __init__(
         self, margin: float | Literal["scores"] = "scores", pairs: Literal["ordered", "first"] = "ordered"
     ) -> None:
@@ -84,6 +91,7 @@ class MarginMSE(LossFunction):
         check_choice(self, "pairs", pairs, ("ordered", "first"))
         self.margin = margin
         self.pairs = pairs
+        self.compares: Compared = "targets" if pairs == "ordered" else "documents"
 
     def compute(self, batch: LossInput) -> Float[Tensor, ""]:
         """Return the loss."""

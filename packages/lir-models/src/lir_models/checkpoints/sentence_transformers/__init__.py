@@ -7,7 +7,7 @@ paths: every version reads those, and only new versions read the new.
 from pathlib import Path
 
 from lir_models.checkpoints.checkpoint import Checkpoint
-from lir_models.checkpoints.files import read_json_if_there
+from lir_models.checkpoints.files import read_settings_if_there
 from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, multi_vector, pylate, sparse
 from lir_models.checkpoints.sentence_transformers.modules import FILE, SETTINGS, read_chains
 from lir_models.errors import CheckpointError
@@ -20,9 +20,9 @@ def detect(folder: Path) -> bool:
 
 def read(folder: Path) -> Checkpoint:
     """Read kind and config from the chain of modules."""
-    settings = read_json_if_there(folder / SETTINGS)
+    settings = read_settings_if_there(folder / SETTINGS)
     chains = read_chains(folder)
-    model_type = settings.get("model_type")
+    model_type = settings.text("model_type")
     if model_type == "CrossEncoder":
         return cross_encoder.read(folder, chains["doc"], settings)
     for reader in (pylate, multi_vector, sparse, dense):
@@ -31,6 +31,7 @@ def read(folder: Path) -> Checkpoint:
     names = {", ".join(module.name for module in chain) for chain in chains.values()}
     raise CheckpointError(
         f"'{folder}' is a sentence-transformers model of the modules {'; '.join(sorted(names))}; lir reads Transformer, "
-        "Pooling, then any of Dense and Normalize; Transformer and SpladePooling; SparseStaticEmbedding for queries; "
+        "Pooling, then any of Dense, LayerNorm and Normalize; Transformer and SpladePooling; SparseStaticEmbedding for "
+        "queries; "
         "Transformer, Dense, MultiVectorMask and Normalize; and routers of these."
     )

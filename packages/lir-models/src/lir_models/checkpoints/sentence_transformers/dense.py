@@ -1,30 +1,31 @@
-"""Dense bi-encoders: Transformer, Pooling, then any of Dense and Normalize; the same for each route of a router."""
+"""Dense bi-encoders: Transformer, Pooling, then any of Dense, LayerNorm and Normalize; the same for each route of a router."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
-from lir_models.checkpoints.files import read_json, write_json
+from lir_models.checkpoints.files import Settings, write_json
 from lir_models.checkpoints.sentence_transformers.modules import (
     ROUTER,
     SIMILARITIES,
     Chain,
+    Module,
+    layer_class,
     layer_weights,
-    read_dense_layer,
-    read_dense_weights,
+    not_said_of_case,
+    read_layer_weights,
+    read_layers,
     read_prompts,
     read_similarity,
-    transformer_settings,
     write_chain,
-    write_dense,
+    write_layer,
     write_settings,
-    write_transformer_settings,
 )
+from lir_models.checkpoints.sentence_transformers.transformer import read_transformer, write_transformer
 from lir_models.config import BiEncoderConfig
 from lir_models.errors import CheckpointError
 from lir_models.families.dpr import DprConfig
-from lir_models.fields import Pooling, PoolingMode, Side
+from lir_models.fields import Layer, NormLayer, Pooling, PoolingMode, Side
 
 # Several flags are concatenated in this order; a list, from 5.4 on, in its own.
 FLAGS: dict[str, PoolingMode] = {
@@ -44,98 +45,99 @@ _MODES: dict[str, PoolingMode] = {
     "lasttoken": "last",
 }
 _CLASSES = "sentence_transformers.models."
+_LAYERS = {"Dense", "LayerNorm", "Normalize", "Dropout"}
 
 
-def detect(chains: Mapping[Side, Chain], settings: Mapping[str, Any]) -> bool:
+def detect(chains: Mapping[Side, Chain], settings: Settings) -> bool:
     """Whether both sides are of these modules."""
     del settings
     return all(
         [module.name for module in chain[:2]] == ["Transformer", "Pooling"]
-        and {module.name for module in chain[2:]} <= {"Dense", "Normalize", "Dropout"}
+        and {module.name for module in chain[2:]} <= _LAYERS
         for chain in chains.values()
     )
 
 
-def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]) -> Checkpoint:
+def read(folder: Path, chains: Mapping[Side, Chain], settings: Settings) -> Checkpoint:
     """Read the config."""
-    names = [module.name for module in chains["doc"] if module.name != "Dropout"]
-    if "Normalize" in names[:-1]:
-        raise CheckpointError(
-            f"'{folder}' normalises before its last module ({', '.join(names)}); lir does so at the end."
-        )
-    layers = {side: _layers(chain) for side, chain in chains.items()}
-    if _normalizes(chains["query"]) != _normalizes(chains["doc"]):
-        raise CheckpointError(
-            f"'{folder}' normalises embeddings of queries or of documents alone; lir does both or none."
-        )
-    transformers = {side: transformer_settings(chain[0].folder) for side, chain in chains.items()}
-    pooling = {side: read_json(chain[1].folder / "config.json") for side, chain in chains.items()}
-    prompts = read_prompts(settings)
+    query, doc = chains["query"], chains["doc"]
+    layers = {side: read_layers(chain[2:], _width(chain[1])) for side, chain in chains.items()}
+    normalizes = all(found[-1:] and _is_l2(found[-1]) for found in layers.values())
+    if normalizes:
+        layers = {side: found[:-1] for side, found in layers.items()}
+    transformers = {side: read_transformer(chain[0]) for side, chain in chains.items()}
+    pools_prompt = {side: chain[1].settings.flag("include_prompt", True) for side, chain in chains.items()}
+    if pools_prompt["query"] != pools_prompt["doc"]:
+        raise CheckpointError(f"'{folder}' pools the prompts of queries or of documents alone; lir does both or none.")
+    if transformers["query"].lowercase != transformers["doc"].lowercase:
+        raise CheckpointError(f"'{folder}' lower-cases queries or documents alone; lir does both or none.")
+    prompts = read_prompts(settings, lowercase=transformers["doc"].lowercase)
     config = BiEncoderConfig(
-        similarity_function=read_similarity(folder, settings.get("similarity_fn_name"), "cosine"),
-        query_pooling_strategy=_pooling(pooling["query"]),
-        doc_pooling_strategy=_pooling(pooling["doc"]),
-        pool_prompt=pooling["doc"].get("include_prompt", True),
+        similarity_function=read_similarity(settings, "cosine"),
+        query_pooling_strategy=read_pooling(query[1]),
+        doc_pooling_strategy=read_pooling(doc[1]),
+        pool_prompt=pools_prompt["doc"],
         projection=layers["doc"] or None,
-        normalization_strategy="l2" if _normalizes(chains["doc"]) else None,
-        query_length=transformers["query"].get("max_seq_length"),
-        doc_length=transformers["doc"].get("max_seq_length"),
+        normalization_strategy="l2" if normalizes else None,
+        truncate_dim=settings.number("truncate_dim"),
+        query_length=transformers["query"].lengths["query"],
+        doc_length=transformers["doc"].lengths["doc"],
         query_prompt=prompts["query"],
         doc_prompt=prompts["doc"],
-        lowercase=bool(transformers["doc"].get("do_lower_case", False)),
-        shared_encoder=chains["query"] == chains["doc"],
+        lowercase=transformers["doc"].lowercase,
+        shared_encoder=query == doc,
         query_projection=layers["query"] if layers["query"] != layers["doc"] else None,
     )
     return Checkpoint(
         kind="bi-encoder",
         config=config,
-        folder=chains["doc"][0].folder,
-        query_folder=None if config.shared_encoder else chains["query"][0].folder,
-        heads=lambda side: read_dense_weights(chains[side]),
+        folder=doc[0].folder,
+        query_folder=None if config.shared_encoder else query[0].folder,
+        heads=lambda side: read_layer_weights(chains[side]),
     )
 
 
-def _layers(chain: Chain):
-    return tuple(read_dense_layer(module.folder) for module in chain if module.name == "Dense")
+def _is_l2(layer: Layer) -> bool:
+    return isinstance(layer, NormLayer) and layer.norm == "l2"
 
 
-def _normalizes(chain: Chain) -> bool:
-    return any(module.name == "Normalize" for module in chain)
+def _width(pooling: Module) -> int | None:
+    """Return the width of what a Pooling module gives."""
+    settings, modes = pooling.settings, read_pooling(pooling)
+    width = settings.number("embedding_dimension") or settings.number("word_embedding_dimension")
+    return None if width is None else width * (len(modes) if isinstance(modes, tuple) else 1)
 
 
-def read_pooling(folder: Path) -> Pooling:
+def read_pooling(module: Module) -> Pooling:
     """Read how a Pooling module pools."""
-    return _pooling(read_json(folder / "config.json"))
-
-
-def _pooling(values: Mapping[str, Any]) -> Pooling:
+    settings = module.settings
     found: tuple[PoolingMode, ...]
-    if "pooling_mode" in values:
-        modes = values["pooling_mode"] if isinstance(values["pooling_mode"], list) else [values["pooling_mode"]]
+    if "pooling_mode" in settings:
+        modes = settings.texts("pooling_mode") if isinstance(settings["pooling_mode"], list) else None
+        modes = [settings.text("pooling_mode")] if modes is None else modes
         unknown = [mode for mode in modes if mode not in _MODES]
-        if unknown:
-            raise CheckpointError(f"The checkpoint pools by '{unknown[0]}'; known are {', '.join(_MODES)}.")
+        if unknown or not modes:
+            raise CheckpointError(f"'{settings.path}' pools by {unknown or modes}; known are {', '.join(_MODES)}.")
         found = tuple(_MODES[mode] for mode in modes)
     else:
-        found = tuple(mode for flag, mode in FLAGS.items() if values.get(flag)) or ("mean",)
+        found = tuple(mode for flag, mode in FLAGS.items() if settings.flag(flag, False)) or ("mean",)
     return found[0] if len(found) == 1 else found
 
 
-def can_write(config: BiEncoderConfig) -> bool:
-    """Whether sentence-transformers has a word for all that the config says."""
+def not_said(config: BiEncoderConfig) -> str:
+    """Name what sentence-transformers has no word for; empty if it can say all of the config."""
     if type(config) not in (BiEncoderConfig, DprConfig) or config.form != "dense":
-        return False
-    sides: list[tuple[Pooling, int | None]] = [
-        (config.query_pooling_strategy, config.query_length),
-        (config.doc_pooling_strategy, config.doc_length),
-    ]
-    return (
-        all(_in_order(pooling) for pooling, _ in sides)
-        # One encoder has one length: of queries, the documents' serves as well where it is larger.
-        and (not config.shared_encoder or sides[0][0] == sides[1][0])
-        and config.sparsification_strategy is config.truncate_dim is None
-        and not config.add_marker_tokens
-    )
+        return f"a {type(config).__name__} of {config.form} embeddings"
+    for side in ("query", "doc"):
+        field = f"{side}_pooling_strategy"
+        if not _in_order(getattr(config, field)):
+            return f"{field} {getattr(config, field)!r}"
+    if config.shared_encoder and config.query_pooling_strategy != config.doc_pooling_strategy:
+        return "poolings of queries and documents that differ"
+    for field in ("sparsification_strategy", "add_marker_tokens"):
+        if getattr(config, field):
+            return f"{field} {getattr(config, field)!r}"
+    return not_said_of_case(config)
 
 
 def _in_order(pooling: Pooling) -> bool:
@@ -144,11 +146,15 @@ def _in_order(pooling: Pooling) -> bool:
     return list(modes) == [mode for mode in FLAGS.values() if mode in modes]
 
 
-def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeights], hidden_size: int) -> None:
+def write(
+    folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeights], hidden_sizes: Mapping[Side, int]
+) -> None:
     """Write the modules after the backbone, which lies in the folder already; of two encoders, a router of two chains."""
     if config.shared_encoder:
         folders = write_chain(folder, [_CLASSES + name for name in _names(config)])
-        _write_modules(folders, config, "doc", heads["doc"], hidden_size)
+        _write_modules(folders, config, "doc", heads["doc"], hidden_sizes["doc"])
+        lengths: dict[Side, int | None] = {"query": config.query_length, "doc": config.doc_length}
+        write_transformer(folders[0], lengths, lowercase=config.lowercase)
     else:
         write_chain(folder, [_CLASSES + "Router"])
         routes: dict[str, list[str]] = {}
@@ -159,7 +165,10 @@ def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeight
             names = _names(rule)
             routes[route] = [f"{route}_{place}_{name}" for place, name in enumerate(names)]
             types |= {key: _CLASSES + name for key, name in zip(routes[route], names, strict=True)}
-            _write_modules([folder / key for key in routes[route]], rule, side, heads[side], hidden_size)
+            folders = [folder / key for key in routes[route]]
+            _write_modules(folders, rule, side, heads[side], hidden_sizes[side])
+            length = config.query_length if side == "query" else config.doc_length
+            write_transformer(folders[0], {"query": length, "doc": length}, lowercase=config.lowercase)
         parameters = {"default_route": None, "allow_empty_key": True}
         write_json(folder / ROUTER, {"types": types, "structure": routes, "parameters": parameters})
     names = {ours: theirs for theirs, ours in SIMILARITIES.items()}
@@ -168,26 +177,36 @@ def write(folder: Path, config: BiEncoderConfig, heads: Mapping[Side, HeadWeight
         prompts={"query": config.query_prompt, "document": config.doc_prompt},
         default_prompt_name=None,
         similarity_fn_name=names[config.similarity_function],
+        **({} if config.truncate_dim is None else {"truncate_dim": config.truncate_dim}),
     )
 
 
 def _names(config: BiEncoderConfig) -> list[str]:
     layers = config.projection if isinstance(config.projection, tuple) else ()
-    return ["Transformer", "Pooling", *["Dense"] * len(layers), *["Normalize"] * bool(config.normalization_strategy)]
+    last = ["Normalize"] if config.normalization_strategy else []
+    return ["Transformer", "Pooling", *map(layer_class, layers), *last]
 
 
 def _write_modules(
     folders: list[Path], config: BiEncoderConfig, side: Side, heads: HeadWeights, hidden_size: int
 ) -> None:
-    length = config.query_length if side == "query" else config.doc_length
-    write_transformer_settings(folders[0], length=length, lowercase=config.lowercase)
-    pooling = config.query_pooling_strategy if side == "query" else config.doc_pooling_strategy
-    modes = pooling if isinstance(pooling, tuple) else (pooling,)
-    flags = {flag: mode in modes for flag, mode in FLAGS.items()}
-    values = {"word_embedding_dimension": hidden_size, **flags, "include_prompt": config.pool_prompt}
-    write_json(folders[1] / "config.json", values)
+    write_pooling(
+        folders[1],
+        config.query_pooling_strategy if side == "query" else config.doc_pooling_strategy,
+        hidden_size,
+        include_prompt=config.pool_prompt,
+    )
     layers = config.projection if isinstance(config.projection, tuple) else ()
     for place, layer in enumerate(layers):
-        write_dense(folders[2 + place], layer, layer_weights(heads, place))
+        write_layer(folders[2 + place], layer, layer_weights(heads, place))
     if config.normalization_strategy:
         folders[-1].mkdir()
+
+
+def write_pooling(folder: Path, pooling: Pooling, hidden_size: int, *, include_prompt: bool = True) -> None:
+    """Write a Pooling module."""
+    modes = pooling if isinstance(pooling, tuple) else (pooling,)
+    flags = {flag: mode in modes for flag, mode in FLAGS.items()}
+    write_json(
+        folder / "config.json", {"word_embedding_dimension": hidden_size, **flags, "include_prompt": include_prompt}
+    )

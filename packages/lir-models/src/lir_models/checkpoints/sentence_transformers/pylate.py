@@ -6,63 +6,68 @@ from pathlib import Path
 from typing import Any
 
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
-from lir_models.checkpoints.files import read_tokenizer
+from lir_models.checkpoints.files import Settings, read_tokenizer
 from lir_models.checkpoints.sentence_transformers.modules import (
     Chain,
     layer_weights,
-    read_dense_layer,
-    read_dense_weights,
-    transformer_settings,
+    read_layer_weights,
+    read_layers,
+    read_prompts,
     write_chain,
     write_dense,
     write_settings,
-    write_transformer_settings,
 )
+from lir_models.checkpoints.sentence_transformers.transformer import read_transformer, write_transformer
 from lir_models.config import BiEncoderConfig
+from lir_models.errors import CheckpointError
 from lir_models.families.col import ColConfig
-from lir_models.fields import Side
+from lir_models.fields import DenseLayer, Side
+from lir_models.tokenization import Tokenizer
 
 # What PyLate does where the settings are silent.
-_DEFAULTS: dict[str, Any] = {
-    "query_prefix": "[Q] ",
-    "document_prefix": "[D] ",
-    "query_length": 32,
-    "document_length": 180,
-    "do_query_expansion": True,
-    "attend_to_expansion_tokens": False,
-    "skiplist_words": list(string.punctuation),
-}
+_QUERY_LENGTH, _DOC_LENGTH = 32, 180
 
 
-def detect(chains: Mapping[Side, Chain], settings: Mapping[str, Any]) -> bool:
+def detect(chains: Mapping[Side, Chain], settings: Settings) -> bool:
     """Whether the settings say so, or have a word that only PyLate has."""
     names = [module.name for module in chains["doc"]]
-    says_so = settings.get("model_type") == "ColBERT" or "query_prefix" in settings or "skiplist_words" in settings
+    says_so = settings.text("model_type") == "ColBERT" or "query_prefix" in settings or "skiplist_words" in settings
     return says_so and names[:1] == ["Transformer"] and set(names[1:]) <= {"Dense"}
 
 
-def read(folder: Path, chains: Mapping[Side, Chain], settings: Mapping[str, Any]) -> Checkpoint:
+def read(folder: Path, chains: Mapping[Side, Chain], settings: Settings) -> Checkpoint:
     """Read the config."""
-    del folder
+    similarity = settings.text("similarity_fn_name") or "maxsim"
+    if similarity.lower() not in ("maxsim", "cosine", "dot"):  # the latter two are the base class's, and not used
+        raise CheckpointError(f"'{folder}' compares by '{similarity}'; of PyLate's lir knows MaxSim.")
     chain = chains["doc"]
-    values = {name: default if settings.get(name) is None else settings[name] for name, default in _DEFAULTS.items()}
-    expands = bool(values["do_query_expansion"])
+    transformer = read_transformer(chain[0])
+    expands = settings.flag("do_query_expansion", True)
+    markers = {"query": settings.text("query_prefix", "[Q] "), "doc": settings.text("document_prefix", "[D] ")}
+    prompts = read_prompts(settings)
     config = ColConfig(
         embedding_dim=None,
-        projection=tuple(read_dense_layer(module.folder) for module in chain[1:]) or None,
+        projection=read_layers(chain[1:], None, "token_embeddings") or None,
         normalization_strategy="l2",
-        query_length=values["query_length"],
-        doc_length=values["document_length"],
-        lowercase=bool(transformer_settings(chain[0].folder).get("do_lower_case", False)),
-        add_marker_tokens=bool(values["query_prefix"] or values["document_prefix"]),
-        query_marker=values["query_prefix"],
-        doc_marker=values["document_prefix"],
+        query_length=settings.number("query_length", _QUERY_LENGTH),
+        doc_length=settings.number("document_length", _DOC_LENGTH),
+        query_prompt=prompts["query"].removeprefix(markers["query"]),
+        doc_prompt=prompts["doc"].removeprefix(markers["doc"]),
+        lowercase=transformer.lowercase,
+        add_marker_tokens=any(markers.values()),
+        query_marker=markers["query"],
+        doc_marker=markers["doc"],
         query_expansion=expands,
-        attend_to_query_expanded_tokens=expands and bool(values["attend_to_expansion_tokens"]),
-        doc_mask_scoring_tokens=_masked(values["skiplist_words"], chain[0].folder),
+        attend_to_query_expanded_tokens=expands and settings.flag("attend_to_expansion_tokens", False),
+        doc_mask_scoring_tokens=_masked(
+            settings.texts("skiplist_words")
+            if settings.get("skiplist_words") is not None
+            else list(string.punctuation),
+            chain[0].folder,
+        ),
     )
     return Checkpoint(
-        kind="bi-encoder", config=config, folder=chain[0].folder, heads=lambda _: read_dense_weights(chain)
+        kind="bi-encoder", config=config, folder=chain[0].folder, heads=lambda _: read_layer_weights(chain)
     )
 
 
@@ -78,33 +83,44 @@ def _masked(words: list[str], folder: Path) -> tuple[str, ...] | None:
     return tuple(known) or None
 
 
-def can_write(config: BiEncoderConfig) -> bool:
-    """Whether PyLate has a word for all that the config says."""
-    return (
-        type(config) is ColConfig
-        and isinstance(config.projection, tuple)
-        and config.normalization_strategy == "l2"
-        and config.similarity_function in ("dot", "cosine")
-        and (config.query_aggregation_function, config.doc_aggregation_function) == ("sum", "max")
-        and config.sparsification_strategy is config.truncate_dim is config.query_mask_scoring_tokens is None
-        and config.query_length is not None
-        and config.doc_length is not None
-        and not (config.query_prompt or config.doc_prompt or config.doc_expansion)
-        and config.expansion_token is config.query_expansion_length is None
-        and config.shared_encoder
-        and config.pool_factor == 1
-    )
-
-
-def write(folder: Path, config: ColConfig, heads: Mapping[Side, HeadWeights]) -> None:
-    """Write the modules after the backbone, which lies in the folder already."""
+def not_said(config: BiEncoderConfig) -> str:
+    """Name what PyLate has no word for; empty if it can say all of the config."""
     layers = config.projection if isinstance(config.projection, tuple) else ()
+    if type(config) is not ColConfig or not layers or not all(isinstance(layer, DenseLayer) for layer in layers):
+        return f"a {type(config).__name__} with the layers {layers!r}"
+    wanted: dict[str, Any] = {
+        "normalization_strategy": "l2",
+        "query_aggregation_function": "sum",
+        "doc_aggregation_function": "max",
+        "shared_encoder": True,
+        "pool_factor": 1,
+    }
+    nothing = (
+        "sparsification_strategy", "truncate_dim", "query_mask_scoring_tokens", "query_prompt", "doc_prompt",
+        "doc_expansion", "expansion_token", "query_expansion_length",
+    )  # fmt: skip
+    for field in (*wanted, *nothing):
+        value = getattr(config, field)
+        if value != wanted.get(field) and (field in wanted or value):
+            return f"{field} {value!r}"
+    if config.similarity_function == "l2" or None in (config.query_length, config.doc_length):
+        return "distances as scores, or texts of any length"
+    return ""
+
+
+def write(folder: Path, config: ColConfig, heads: Mapping[Side, HeadWeights], tokenizer: Tokenizer) -> None:
+    """Write the modules after the backbone, which lies in the folder already."""
+    layers = [layer for layer in config.projection or () if isinstance(layer, DenseLayer)]
     classes = ["sentence_transformers.models.Transformer", *["pylate.models.Dense.Dense"] * len(layers)]
     folders = write_chain(folder, classes)
-    write_transformer_settings(folders[0], length=config.doc_length, lowercase=config.lowercase)
+    length = config.doc_length
+    write_transformer(folders[0], {"query": length, "doc": length}, lowercase=config.lowercase)
     for place, layer in enumerate(layers):
         write_dense(folders[1 + place], layer, layer_weights(heads["doc"], place))
     masked = config.doc_mask_scoring_tokens
+    if masked == "punctuation":
+        # Of a mark that is no token, PyLate would mask the unknown token.
+        masked = tuple(mark for mark in string.punctuation if tokenizer.has_token(mark))
     has_markers = config.add_marker_tokens
     write_settings(
         folder,
@@ -116,7 +132,7 @@ def write(folder: Path, config: ColConfig, heads: Mapping[Side, HeadWeights]) ->
         document_length=config.doc_length,
         do_query_expansion=config.query_expansion,
         attend_to_expansion_tokens=config.attend_to_query_expanded_tokens,
-        skiplist_words=list(string.punctuation) if masked == "punctuation" else list(masked or ()),
+        skiplist_words=list(masked or ()),
         prompts={},
         default_prompt_name=None,
     )
