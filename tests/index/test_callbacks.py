@@ -258,6 +258,17 @@ class TestIndexCallback:
         assert [doc_id for ids in Parts(index_dir / "parts").doc_ids() for doc_id in ids] == IDS[0::2] + IDS[1::2]
         assert len(barriers) == 6
 
+    def test_parts_that_do_not_say_of_which_documents_they_are_do_not_count(self, index_dir, caplog):
+        with pytest.raises(KeyError):
+            predict(IndexCallback(index_dir), Encoder(stop_at=3), Data(range(30)))
+        data = Data(range(30))
+        loader = data.predict_dataloader
+        data.predict_dataloader = lambda: (callback.resume_indexing(data.trainer, iter([b"a" * 16] * 30)), loader())[1]
+        callback = IndexCallback(index_dir)
+        predict(callback, Encoder(), data)
+        assert len(Index.open(index_dir)) == 30
+        assert f"The parts in '{index_dir}/parts' do not say of which documents they are." in caplog.messages[0]
+
     @pytest.mark.parametrize("changed", [False, True])
     def test_if_the_documents_of_one_rank_differ_all_ranks_begin_anew(self, index_dir, two_ranks, changed):
         def run(trainer, made, *, interrupted, digests):

@@ -32,7 +32,7 @@ from lir_index.manifest import NAME, Manifest
 from lir_index.metadata import Metadata
 from lir_index.named_arguments import NamedArguments
 from lir_index.ownership import PARTS, remove_parts
-from lir_index.store import check_target
+from lir_index.store import changing, check_target
 from lir_index.trec import check_run_path, write_run
 
 logger = logging.getLogger("lir_index")
@@ -131,7 +131,7 @@ class IndexCallback(Callback, NamedArguments):
         self._done, self._complete, self._why_anew = parts.Done(), None, None
         if self._may_be_complete:
             self._complete = Manifest.read(self.index_dir)
-            if not is_built(self._complete, self._config, self._metadata):
+            if self._complete.contents is None or not is_built(self._complete, self._config, self._metadata):
                 check_target(self.index_dir, overwrite=False)
             return
         try:
@@ -167,7 +167,9 @@ class IndexCallback(Callback, NamedArguments):
             if joined(_gather(contents, trainer.world_size)) != self._complete.contents:
                 check_target(self.index_dir, overwrite=False)
             return count
-        if self._why_anew is None and contents != self._done.contents:
+        if self._why_anew is None and self._done.contents is None:
+            self._why_anew = f"The parts in '{self.parts_dir}' do not say of which documents they are."
+        elif self._why_anew is None and contents != self._done.contents:
             self._why_anew = "The documents are not those that were encoded before."
         self._why_anew = next(filter(None, _gather(self._why_anew, trainer.world_size)), None)
         if self._why_anew is not None:
@@ -232,6 +234,10 @@ class IndexCallback(Callback, NamedArguments):
                     overwrite=self.overwrite,
                     held=self._lock,
                 )
+            else:
+                # Which removes what else the killed run left.
+                with changing(self.index_dir, self._lock):
+                    pass
             if self.keep_parts:
                 parts.mark_kept(self.parts_dir)
             else:
