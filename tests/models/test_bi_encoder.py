@@ -116,7 +116,7 @@ def test_what_is_no_text_is_named(model: BiEncoderModel) -> None:
     ("reference", "message"),
     [
         ("./nowhere", "There is no folder './nowhere'"),
-        ("package:not_installed_here", "which is not installed"),
+        ("package:not_installed_here", "no package that is installed here has the name 'not_installed_here'"),
         ("package:json", "holds no model"),
         ("no-such-org/no-such-model", "There is no folder 'no-such-org/no-such-model', and"),
     ],

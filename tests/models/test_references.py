@@ -54,6 +54,24 @@ def test_a_package_with_a_model_inside_is_found(
     assert "a_model_in_a_package" not in sys.modules
 
 
+def test_a_package_that_is_not_there_is_nothing_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backbone: Path
+) -> None:
+    (tmp_path / "a_model_in_a_package").mkdir()
+    shutil.copytree(backbone, tmp_path / "a_model_in_a_package" / "model")
+    (tmp_path / "a_model_in_a_packet").mkdir()  # nearer, without a model
+    for name in ("a_model_in_a_package", "a_model_in_a_packet"):
+        (tmp_path / name / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="Did you mean 'package:a_model_in_a_package'") as caught:
+        detect("package:a-model-in-a-packag")
+    assert caught.value.hint is None
+    with pytest.raises(ModelNotFoundError) as caught:
+        detect("package:nope")
+    assert "no package that is installed here has the name 'nope'." in str(caught.value)
+    assert "install" not in (caught.value.hint or "")
+
+
 def test_a_local_folder_comes_before_the_hub(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backbone: Path, hub: Path
 ) -> None:

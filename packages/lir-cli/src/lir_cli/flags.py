@@ -78,12 +78,17 @@ def callback_arguments(settings: Mapped, name: str) -> Mapped:
     return next(item["init_args"] for item in settings["trainer"]["callbacks"] if short_name(item) == name)
 
 
+def with_overrides(ctx: click.Context, settings: Mapped) -> Mapped:
+    """Apply ``--model.config …`` and the like."""
+    return apply_overrides(settings, ctx.args, _names(ctx))
+
+
 def finish(ctx: click.Context, settings: Mapped, stage: str, data_flag: str) -> Any:
     """Apply the overrides and make the pipeline."""
     for key, flag in (("model", "--model"), ("data", data_flag)):
         if key not in settings:
             raise SettingsError(f"{flag} is missing, or '{key}' in a configuration (--config).")
-    settings = apply_overrides(settings, ctx.args, _names(ctx))
+    settings = with_overrides(ctx, settings)
     from lir_cli.pipeline import Pipeline
 
     return Pipeline(settings, stage)

@@ -7,7 +7,7 @@ from typing import Any
 from lir_models import registry
 from lir_models.checkpoints import Checkpoint, Kind, adapter, recognise
 from lir_models.checkpoints.checkpoint import Source
-from lir_models.config import CrossEncoderConfig
+from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, ModelNotFoundError
 from lir_models.references import PACKAGE_PREFIX, HubOptions, full_name, resolve
 
@@ -112,3 +112,22 @@ def load_model(name_or_path: str | Path, **options: Any):
 def read_config(name_or_path: str | Path):
     """Read the rule of a model without its weights; None for a plain backbone."""
     return open_checkpoint(name_or_path).config
+
+
+def as_config_to_load(name_or_path: str | Path, rule: BiEncoderConfig) -> BiEncoderConfig | None:
+    """Return what to give `BiEncoderModel.from_pretrained` as ``config``, for a model to have a rule that it had before.
+
+    Args:
+        name_or_path: The model.
+        rule: The config of a model that was loaded, whose projection is spelled out.
+
+    Returns:
+        None where the files say that rule themselves: heads that they lack are then an error, and not made anew.
+    """
+    own = read_config(name_or_path)
+    if own is None:
+        return rule
+    told, wanted = own.to_json(), rule.to_json()
+    if not isinstance(told.get("projection"), tuple):
+        told["projection"] = wanted["projection"]
+    return None if told == wanted else rule

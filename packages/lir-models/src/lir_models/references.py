@@ -1,7 +1,9 @@
 """From a model's name to its folder: a local folder, a folder inside an installed package, or the Hugging Face hub."""
 
 import importlib.util
+import pkgutil
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from lir_models.errors import ModelNotFoundError
@@ -72,19 +74,36 @@ def _package_folder(package: str) -> Path:
     # find_spec does not run the package's code, but a dotted name would run its parents'.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        distribution = package.replace("_", "-")
+        # What may be published under that name is anybody's, so nobody is told to install it.
         raise ModelNotFoundError(
-            f"'{PACKAGE_PREFIX}{package}' names a model inside the Python package '{package}', which is not installed.",
-            hint=f"pip install {distribution}",
+            f"'{PACKAGE_PREFIX}{package}' names a model inside a Python package, and no package that is installed here has "
+            f"the name '{package}'.{_nearest_package(package)}"
         )
-    root = Path(next(iter(spec.submodule_search_locations)))
+    folder = _model_in(Path(next(iter(spec.submodule_search_locations))))
+    if folder is None:
+        raise ModelNotFoundError(
+            f"The Python package '{package}' holds no model: no folder in it has a config.json and weights."
+        )
+    return folder
+
+
+def _model_in(root: Path) -> Path | None:
+    """Return the folder nearest to a package's root that holds a model."""
     folders = sorted({path.parent for path in root.glob("**/config.json")}, key=lambda path: len(path.parts))
-    for folder in folders:
-        if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
-            return folder
-    raise ModelNotFoundError(
-        f"The Python package '{package}' holds no model: no folder in it has a config.json and weights."
-    )
+    has_weights = (folder for folder in folders if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")))
+    return next(has_weights, None)
+
+
+def _nearest_package(package: str) -> str:
+    """Return the question whether an installed package was meant that holds a model."""
+    installed = {
+        found.name: Path(getattr(found.module_finder, "path", "")) / found.name
+        for found in pkgutil.iter_modules()
+        if found.ispkg
+    }
+    near = get_close_matches(package.replace("-", "_"), installed, n=5)
+    holding = next((name for name in near if _model_in(installed[name]) is not None), None)
+    return "" if holding is None else f" Did you mean '{PACKAGE_PREFIX}{holding}'?"
 
 
 def _hub_folder(name: str, *, weights: bool, hub: HubOptions) -> Path:

@@ -90,6 +90,7 @@ class BiEncoderModule(LightningIRModule):
             "form": model.form,
             "query_aggregation": model.config.query_aggregation_function,
             "doc_aggregation": model.config.doc_aggregation_function,
+            "rule": model.config.to_json(),
         }
 
     def loss_input(self, batch: TrainBatch) -> LossInput:

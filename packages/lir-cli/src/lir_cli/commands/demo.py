@@ -53,6 +53,7 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
         return
 
     from lir_cli.commands.search import answer
+    from lir_cli.query_encoder import encoded
     from lir_index import Index
     from lir_models.references import full_name
 
@@ -60,7 +61,8 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
     if not is_built or Index.open(folder / "index").metadata["model"] != full_name(model):
         _collection(folder)
         _index(folder, model)
-    answer(Index.open(folder / "index"), model, ask, k, str(folder / "docs.jsonl"))
+    index = Index.open(folder / "index")
+    answer(index, encoded(index, model, [ask]), k, str(folder / "docs.jsonl"))
 
 
 def _whole(folder: Path, model: str) -> None:

@@ -131,18 +131,17 @@ def command(
 
 def _searched(index_dir: str, model: str | None, queries: str, qrels: "Qrels", num_candidates: int) -> "Run":
     """Search an index with the queries that have relevant documents."""
-    from lir_cli.commands.search import encoded, usual_aggregation
+    from lir_cli.commands.search import usual_aggregation
     from lir_cli.errors import SettingsError
+    from lir_cli.query_encoder import encoded, model_of
     from lir_cli.without_model import refuse_model
     from lir_data import aggregate_passages, open_queries
     from lir_index import Index
 
     index = Index.open(index_dir)
-    name = model or index.metadata["model"]
-    if index.form == "text" and name is not None:
-        refuse_model(name, f"The index in '{index_dir}' is searched with")
-    if index.form != "text" and name is None:
-        raise SettingsError(f"The index in '{index_dir}' does not say which model made it; name it by --model.")
+    if index.form == "text" and (named := model or index.metadata["model"]) is not None:
+        refuse_model(named, f"The index in '{index_dir}' is searched with")
+    name = None if index.form == "text" else model or model_of(index)
     relevant = {query: sum(value > 0 for value in judgements.values()) for query, judgements in qrels.items()}
     texts = {query: text for query, text in open_queries(queries).items() if relevant.get(query)}
     if not texts:

@@ -65,23 +65,24 @@ def command(
     """
     from lir_cli.errors import SettingsError
 
-    if query is not None and query.startswith("-"):
-        ctx.args.insert(0, query)
-        query = None
-    if query is not None and not configs and queries is None:
-        if ctx.args:
-            raise SettingsError(f"There is no option '{ctx.args[0]}' beside a query at the terminal.")
-        if index_dir is None:
-            raise SettingsError("--index is missing.")
+    if query is not None:
+        query, ctx.args = _apart([query, *ctx.args])
+    if query is not None and queries is None:
         if passages not in (None, "none"):
             raise SettingsError("--passages is of a run; a query at the terminal is answered with passages.")
+        if configs or ctx.args:
+            _answer_as_configured(ctx, configs, query, index_dir, model, docs, k, allow_other_model=allow_other_model)
+            return
+        if index_dir is None:
+            raise SettingsError("--index is missing.")
         _answer(query, index_dir, model, docs, k or 10, allow_other_model=allow_other_model)
         return
     if query is not None:
         ctx.args.insert(0, query)
 
-    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start
+    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start, with_overrides
     from lir_cli.output import print_table, say
+    from lir_cli.query_encoder import with_module, with_rule_of
     from lir_cli.settings import merge
     from lir_cli.without_model import without_model
     from lir_index import Index
@@ -95,8 +96,6 @@ def command(
     }
     settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
     index = Index.open(callback_arguments(settings, "SearchCallback")["index_dir"])
-    if model is None and "model" not in settings:
-        model = index.metadata["model"]
     settings = merge(settings, model_settings(model, "BiEncoderModule", measures))
     dataset: dict[str, Any] | None = None
     if queries is not None:
@@ -106,6 +105,9 @@ def command(
     settings = merge(settings, data(dataset, batch_size, num_workers))
     if index.form == "text":
         settings = without_model(settings, f"The index in '{index.path}' is searched with")
+    else:
+        settings = with_overrides(ctx, with_module(settings))  # one of them may name the model
+        settings = with_rule_of(index, settings, allow_other_model=_allows_other_model(settings))
     how = passages or usual_aggregation(index)
     arguments = callback_arguments(settings, "SearchCallback")
     num_docs = None
@@ -122,6 +124,22 @@ def command(
         print_table(("measure", "value"), list(metrics.items()))
     if run_path is not None:
         say(f"The run is in {run_path}")
+
+
+def _apart(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Tell a query from overrides and their values, which may stand before it: click does not know of them."""
+    rest = iter(words)
+    query, others = None, []
+    for word in rest:
+        if word.startswith("-"):
+            others.append(word)
+            if word.startswith("--") and "=" not in word:
+                others += [value for value in [next(rest, None)] if value is not None]
+        elif query is None:
+            query = word
+        else:
+            others.append(word)
+    return query, others
 
 
 def usual_aggregation(index: Any) -> "Aggregation":
@@ -159,29 +177,78 @@ def _answer(
     query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool
 ) -> None:
     from lir_cli.errors import SettingsError
+    from lir_cli.query_encoder import encoded, model_of
     from lir_cli.without_model import refuse_model
     from lir_index import Index
 
     index = Index.open(index_dir)
     if k > len(index):
         raise SettingsError(f"k is {k}, but the index in '{index_dir}' holds {len(index)} documents.")
-    name = model or index.metadata["model"]
-    if index.form == "text" and name is not None:
-        refuse_model(name, f"The index in '{index_dir}' is searched with")
-    if index.form != "text" and name is None:
-        raise SettingsError(f"The index in '{index_dir}' does not say which model made it; name it by --model.")
-    answer(index, name, query, k, docs or index.metadata["documents"], allow_other_model=allow_other_model)
+    if index.form == "text":
+        if (name := model or index.metadata["model"]) is not None:
+            refuse_model(name, f"The index in '{index_dir}' is searched with")
+        answer(index, [query], k, docs)
+        return
+    answer(index, encoded(index, model or model_of(index), [query], allow_other_model=allow_other_model), k, docs)
 
 
-def answer(
-    index: Any, model: str | None, query: str, k: int, docs: str | None, *, allow_other_model: bool = False
+def _answer_as_configured(
+    ctx: click.Context,
+    configs: tuple[str, ...],
+    query: str,
+    index_dir: str | None,
+    model: str | None,
+    docs: str | None,
+    k: int | None,
+    *,
+    allow_other_model: bool,
 ) -> None:
-    r"""Print the hits of one query, with their texts where they can be found; an index of texts needs no model."""
+    """Answer one query by the model and the index of a configuration; its data is left aside."""
+    from lir_cli.construct import blueprint
+    from lir_cli.flags import callback, callback_arguments, model_settings, start, with_overrides
+    from lir_cli.query_encoder import encoded_as_configured, with_module, with_rule_of
+    from lir_cli.settings import merge
+    from lir_index import Index, SearchCallback
+
+    settings = merge(start(ctx, configs), model_settings(model, "BiEncoderModule"))
+    arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
+    if allow_other_model:
+        arguments["allow_other_model"] = True
+    settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
+    settings = with_overrides(ctx, with_module(settings))
+    arguments = callback_arguments(settings, "SearchCallback")
+    planned = {"class_path": "SearchCallback", "init_args": arguments}
+    search_config = blueprint(planned, "SearchCallback", (SearchCallback,)).prepare().arguments.get("search_config")
+    index = Index.open(arguments["index_dir"], search_config)
+    asked: Any = [query]
+    if index.form != "text":
+        allowed = _allows_other_model(settings)
+        settings = with_rule_of(index, settings, allow_other_model=allowed)
+        asked = encoded_as_configured(index, settings["model"], asked, allow_other_model=allowed)
+    usual = 10 if search_config is None else index.search_config.k
+    answer(index, asked, k or usual, docs)
+
+
+def _allows_other_model(settings: dict[str, Any]) -> bool:
+    from lir_cli.flags import callback_arguments
+
+    return bool(callback_arguments(settings, "SearchCallback").get("allow_other_model"))
+
+
+def answer(index: Any, asked: Any, k: int, docs: str | None = None) -> None:
+    r"""Print the hits of one query, with their texts where they can be found.
+
+    Args:
+        index: The index.
+        asked: The query as the index is searched with: its embedding or, of an index of texts, itself, in a list.
+        k: Documents.
+        docs: Where their texts are; None for what the index says.
+    """
     from lir_cli.output import print_table
     from lir_data import open_documents
 
-    documents = None if docs is None else open_documents(docs)
-    asked = [query] if model is None else encoded(index, model, [query], allow_other_model=allow_other_model)
+    source = docs or index.metadata["documents"]
+    documents = None if source is None else open_documents(source)
     result = index.search(asked, k)
     ids, scores = result.doc_ids[0], result.scores[0]
     texts = {} if documents is None else documents.get_many(ids)
@@ -190,23 +257,3 @@ def answer(
         for rank, (doc_id, score) in enumerate(zip(ids, scores, strict=True), start=1)
     ]
     print_table(("rank", "score", "document", "text"), rows)
-
-
-def encoded(index: Any, model: str, queries: Sequence[str], *, allow_other_model: bool = False) -> Any:
-    """Embed queries by the model that made an index.
-
-    Raises:
-        SettingsError: If it is another model, and that is not allowed.
-    """
-    from lir_cli.errors import SettingsError
-    from lir_index.errors import OtherModelError
-    from lir_index.metadata import Metadata
-    from lir_models import BiEncoderModel
-
-    encoder = BiEncoderModel.from_pretrained(model)
-    told = Metadata(model=encoder.name, fingerprint=encoder.fingerprint)
-    try:
-        index.check_model(told, allow_other_model=allow_other_model)
-    except OtherModelError as error:
-        raise SettingsError(str(error), hint="--allow-other-model searches all the same") from error
-    return encoder.encode_query(list(queries))
