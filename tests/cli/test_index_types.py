@@ -1,5 +1,6 @@
 """What --type means, and what is built without it."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +205,62 @@ def test_the_papers_names_of_configs_are_known(name: str, module: str) -> None:
 def test_the_config_of_every_type_can_be_named_in_yaml(name: str) -> None:
     found = config_class(name)
     assert made(fitted({"class_path": found.__name__}, IndexConfig, "config")) == found()
+
+
+IVF = ("--type", "faiss-ivf", "--docs", "docs.tsv", "--index", "idx")
+
+
+def test_what_a_kind_can_be_told_is_an_option(lir: Lir, collection: Path, backbone: Path) -> None:
+    done = lir("index", "--model", backbone, *IVF, "--index-config.num-centroids", 2, "--index-config.truncate_dim=16")
+    assert done.code == 0, done.err
+    parameters = json.loads(Path("idx/index.json").read_text())["parameters"]
+    assert (parameters["num_centroids"], parameters["truncate_dim"]) == (2, 16)
+
+
+def test_an_option_of_a_kind_wins_over_the_file(lir: Lir, collection: Path, backbone: Path) -> None:
+    Path("ivf.yaml").write_text(
+        "trainer: {callbacks: [{class_path: IndexCallback, init_args: {index_dir: idx, index_config: "
+        "{class_path: FaissIVFIndexConfig, init_args: {num_centroids: 3, truncate_dim: 16}}}}]}\n"
+    )
+    told = lir(
+        "index", "--config", "ivf.yaml", "--model", backbone, "--docs", "docs.tsv", "--index-config.num_centroids", 2
+    )
+    assert told.code == 0, told.err
+    parameters = json.loads(Path("idx/index.json").read_text())["parameters"]
+    assert (parameters["num_centroids"], parameters["truncate_dim"]) == (2, 16)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            [*IVF, "--index-config.num_centroid", 2],
+            "--index-config: FaissIVFIndexConfig has no argument 'num_centroid'. Did you mean 'num_centroids'?",
+        ),
+        (
+            [*IVF, "--index-config.num_centroids", "many"],
+            "--index-config: num_centroids is 'many'; it must be a whole number or null.",
+        ),
+        ([*IVF, "--index-config.num_centroids"], "The option '--index-config.num_centroids' has no value."),
+        (
+            [*IVF, "--index-config.num_centroids", 2, "--index-config.num_centroids=3"],
+            "--index-config.num_centroids is given twice, and it has one value.",
+        ),
+        (
+            [*IVF[2:], "--index-config.num_centroids", 2],
+            "--index-config needs --type: which options there are depends on the kind of index.",
+        ),
+    ],
+)
+def test_a_mistake_in_an_option_of_a_kind_is_one_sentence(lir: Lir, words: list[Any], message: str) -> None:
+    told = lir("index", "--model", "./nowhere", *words)
+    assert (told.code, told.err.splitlines()[0]) == (2, f"Error: {message}")
+
+
+@pytest.mark.parametrize("kind", config_names())
+def test_what_a_kind_can_be_told_is_listed_with_defaults_and_meanings(lir: Lir, kind: str) -> None:
+    told = lir("index", "--help-type", kind)
+    rows = [line.split("\t") for line in told.out.splitlines()[1:]]
+    listed = {row[0].removeprefix("--index-config."): row[2] for row in rows if row[0].startswith("--index-config.")}
+    assert set(listed) == {field.name for field in dataclasses.fields(config_class(kind))}  # type: ignore[arg-type]
+    assert all(len(row) == 4 and all(row) for row in rows), rows

@@ -142,7 +142,8 @@ def _choice(hint: Any) -> str | tuple[str, ...]:
     if origin is Callable or hint is Callable:
         return "a function, which only Python can give"
     if isinstance(origin, type) and inner and not issubclass(origin, tuple | Mapping):
-        return f"a list of {in_words(inner[0])}" if len(inner) == 1 else origin.__name__
+        item = in_words(inner[0])
+        return f"a list of {_MANY.get(item, item)}" if len(inner) == 1 else origin.__name__
     return _PLAIN.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))
 
 
@@ -155,6 +156,8 @@ _PLAIN: dict[Any, str] = {
     dict: "keys and values",
     Mapping: "keys and values",
 }
+
+_MANY = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
 
 
 def texts_in(hint: Any) -> list[str]:

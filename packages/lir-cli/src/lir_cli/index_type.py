@@ -1,4 +1,4 @@
-"""The option ``--type``, whose values are those of lir_index, which is imported when one is given."""
+"""The options ``--type`` and ``--help-type``, whose values are those of lir_index, which is imported when one is given."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -44,6 +44,25 @@ class IndexType(click.ParamType[str]):
         """Complete the names."""
         del ctx, param
         return [CompletionItem(name) for name in _names() if name.startswith(incomplete)]
+
+
+def _print_parameters(ctx: click.Context, _: click.Parameter, kind: str | None) -> None:
+    if kind is not None and not ctx.resilient_parsing:
+        from lir_cli.config_options import print_parameters
+
+        print_parameters(kind)
+        ctx.exit()
+
+
+help_type = click.option(
+    "--help-type",
+    type=IndexType(),
+    metavar="KIND",
+    is_eager=True,
+    expose_value=False,
+    callback=_print_parameters,
+    help="List what a kind of index can be told, when it is built and when it is searched.",
+)
 
 
 def _names() -> list[str]:
