@@ -30,6 +30,76 @@ def model_settings(model: str | None, module: str, measures: tuple[str, ...] = (
     return {"model": {**named, "init_args": arguments}}
 
 
+def training_settings(
+    settings: Mapped,
+    train_data: str | None,
+    queries: str | None,
+    docs: str | None,
+    losses: tuple[str, ...],
+    batch_size: int | None,
+) -> Mapped:
+    """Return the settings that the flags of a training mean, and of what is needed and nobody said, the usual.
+
+    Args:
+        settings: Those of the configurations.
+        train_data: Tuples.
+        queries: What the ids of the tuples name.
+        docs: What the ids of the tuples name.
+        losses: Names of losses.
+        batch_size: Queries of a batch.
+
+    Raises:
+        SettingsError: If a flag has nothing to be of, or a run is named in the place of tuples.
+    """
+    for flag, value in (("--queries", queries), ("--docs", docs)):
+        if value is not None and train_data is None:
+            raise SettingsError(f"{flag} says what the ids of --train-data name, which is missing.")
+    module: Mapped = {}
+    found: Mapped = {}
+    if losses:
+        module["loss_functions"] = [{"class_path": name} for name in losses]
+    if train_data is not None:
+        if train_data.endswith((".trec", ".run")):
+            raise SettingsError(
+                f"--train-data names tuples, and '{train_data}' is a run.",
+                hint="lir mine makes tuples of a run; 'lir train --print-config nfcorpus-train' learns from one",
+            )
+        named = {"tuples_dataset": train_data, "queries": queries, "docs": docs}
+        named = {name: value for name, value in named.items() if value is not None}
+        found["train_dataset"] = {"class_path": "TupleDataset", "init_args": named}
+    if batch_size is not None:
+        found["train_batch_size"] = batch_size
+    made: Mapped = {"data": {"class_path": "LightningIRDataModule", "init_args": found}} if found else {}
+    if train_data is not None:
+        made |= _usual_training(settings, module)
+    elif module:
+        made["model"] = {"init_args": module}
+    return made
+
+
+def _usual_training(settings: Mapped, module: Mapped) -> Mapped:
+    """Say of the model what a training of tuples needs and no configuration says."""
+    model = settings.get("model") or {}
+    arguments = model.get("init_args") or {}
+    name, usual = model.get("class_path"), "InBatchCrossEntropy"
+    if name is None and "model_name_or_path" in arguments:
+        from lir_models import detect
+
+        name = "CrossEncoderModule" if detect(arguments["model_name_or_path"]) == "cross-encoder" else "BiEncoderModule"
+    if str(name).endswith("CrossEncoderModule"):
+        usual = "InfoNCE"
+    if not arguments.get("loss_functions"):
+        module = {"loss_functions": [{"class_path": usual}], **module}
+    return {"model": {"class_path": name or "BiEncoderModule", "init_args": module}}
+
+
+def with_an_end(settings: Mapped) -> Mapped:
+    """Let a training last one epoch where nothing says how long it is."""
+    trainer = settings.get("trainer") or {}
+    ends = {"max_steps", "max_epochs", "max_time"} & set(trainer)
+    return settings if ends else {**settings, "trainer": {**trainer, "max_epochs": 1}}
+
+
 def data(dataset: Mapped | None, batch_size: int | None, num_workers: int | None) -> Mapped:
     """Return the settings that a dataset, ``--batch-size`` and ``--num-workers`` mean."""
     arguments: Mapped = {}

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from lir_cli.classes import allow_imports
+from lir_cli.recipe import print_recipe
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -30,8 +31,18 @@ config = together(
         "configs",
         multiple=True,
         metavar="FILE",
-        help="YAML with the keys trainer, model, data, datasets; several are merged in order. A flag wins over a file, and "
-        "any key can be overridden: --trainer.max_steps 100.",
+        help="YAML with the keys trainer, model, data, datasets, or recipe:NAME; several are merged in order. A flag wins over "
+        "a file, and any key can be overridden: --trainer.max_steps 100.",
+    ),
+    click.option(
+        "--print-config",
+        is_flag=False,
+        flag_value="",
+        metavar="[NAME]",
+        is_eager=True,
+        expose_value=False,
+        callback=print_recipe,
+        help="Print a configuration to begin with, or the recipe of that name.",
     ),
     click.option(
         "--allow-imports",

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from lir_cli.errors import SettingsError, did_you_mean
+from lir_cli.recipe import PREFIX, read_recipe
 
 Mapped = dict[str, Any]
 
@@ -38,14 +39,7 @@ def read_yaml(files: Sequence[str]) -> Mapped:
     """
     merged: Mapped = {}
     for name in files:
-        path = Path(name)
-        if not path.is_file():
-            raise SettingsError(f"There is no file '{name}'.")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise SettingsError(f"'{name}' is no YAML: {error}") from None
-        values = load(text, f"'{name}'") or {}
+        values = load(_text(name), f"'{name}'") or {}
         if not isinstance(values, dict):
             raise SettingsError(
                 f"'{name}' is a {type(values).__name__}; a configuration has the keys {', '.join(KEYS)}."
@@ -59,6 +53,17 @@ def read_yaml(files: Sequence[str]) -> Mapped:
             # The id of a dataset may end with a plus, which elsewhere means that a list is appended to.
             merged[key] = {**merged.get(key, {}), **spelled} if key == "datasets" else merge(merged.get(key), spelled)
     return {key: _settled(key, value) for key, value in merged.items()}
+
+
+def _text(name: str) -> str:
+    if name.startswith(PREFIX):
+        return read_recipe(name.removeprefix(PREFIX))
+    if not Path(name).is_file():
+        raise SettingsError(f"There is no file '{name}'.", hint=f"recipes of lir are named {PREFIX}NAME")
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"'{name}' is no YAML: {error}") from None
 
 
 def load(text: str, name: str) -> Any:
