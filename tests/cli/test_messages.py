@@ -149,12 +149,6 @@ MISTAKES = {
         1,
         "There is no document 'd99'",
     ),
-    "k too large": (
-        ["search", "--index", "idx", "--queries", "queries.tsv", "-k", "11", "--run", "r"],
-        2,
-        "k is 11, but the index in 'idx' holds 10 documents.",
-    ),
-    "k too large at the terminal": (["search", "--index", "idx", "red", "-k", "11"], 2, "k is 11, but"),
     "cross-encoder to search": (
         ["search", "--model", "CLASSIFIER", "--index", "idx", "--queries", "queries.tsv", "-k", "1"],
         2,

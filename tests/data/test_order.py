@@ -199,6 +199,12 @@ def test_one_sample_of_a_shuffled_dataset_is_that_of_its_iteration() -> None:
         assert list(view._places(9, epoch)) == numbers(view)
 
 
+def test_a_view_without_some_positions_counts_its_own() -> None:
+    view = Numbers(9).shard(2, 1).without([0, 2])
+    assert numbers(view) == [3, 7]
+    assert numbers(Numbers(9).without([1]).shard(2, 1)) == [2, 4, 6, 8]
+
+
 def test_a_view_leaves_the_whole_as_it_was() -> None:
     whole = Numbers(4)
     whole.shard(2, 1).shuffle()

@@ -20,6 +20,7 @@ from lir_data.errors import (
     SourceNotFoundError,
     UnwritableOutputError,
 )
+from lir_data.trec import check_run_ids, check_run_output
 from lir_data.writing import write_lines
 
 IDS = st.text(min_size=1, max_size=6).filter(lambda text: text.split() == [text] and not text.startswith("\ufeff"))
@@ -294,3 +295,33 @@ def test_a_gzipped_run_is_read(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match=r"There is no file '.*run\.trec'"):
         read_run(tmp_path / "run.trec")
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path, error, message in (
+        (tmp_path / "file", OutputExistsError, "exists already"),
+        (tmp_path, UnwritableOutputError, "it is a folder"),
+        (tmp_path / "file" / "run.trec", UnwritableOutputError, "file' is not a folder"),
+        (tmp_path / "run.parquet.gz", ArgumentError, "packed twice"),
+    ):
+        with pytest.raises(error, match=message):
+            check_run_output(path, overwrite=path == tmp_path)
+    check_run_output(tmp_path / "file", overwrite=True)
+    check_run_output(tmp_path / "new" / "folder" / "run.jsonl.zst")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_is_not_writable_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(UnwritableOutputError, match="is not writable"):
+        check_run_output(tmp_path / "new" / "run.trec")
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a\tb", "a\n", "\u00a0", "\ufeffa", "\ud800"])
+def test_ids_that_do_not_fit_are_known_before(name: str) -> None:
+    with pytest.raises(ArgumentError):
+        check_run_ids("run.trec.gz", ["a", name])
+    if name:
+        check_run_ids("run.jsonl", ["a", name])
+        check_run_ids("run.parquet", ["a", name])

@@ -341,6 +341,52 @@ class TestSearchCallback:
         assert written == ["msmarco-passage-dev.trec", "other.trec"]
         assert list(callback.runs[1]) == IDS[5:9]
 
+    def test_another_writer_is_given_the_name_and_the_run(self, index, tmp_path):
+        written = {}
+        callback = SearchCallback(
+            index.path,
+            run_path=tmp_path / "run.jsonl",
+            write=lambda path, run, *, overwrite: written.update({path: (run, overwrite)}),
+        )
+        predict(callback, Encoder("query"), Data(range(4)))
+        assert written == {tmp_path / "run.jsonl": (callback.runs[0], False)}
+
+    def test_a_format_that_it_cannot_write_is_refused_before_encoding(self, index, tmp_path):
+        callback = SearchCallback(index.path, run_path=tmp_path / "run.jsonl")
+        with pytest.raises(RunFileError, match=r"run.jsonl' cannot be written: lir-index alone writes TREC"):
+            predict(callback, Encoder("query", stop_at=0), Data([1]))
+
+    def test_ids_with_spaces_are_refused_before_encoding(self, make_index, tmp_path):
+        index = make_index(["a", "b c", "d"], VECTORS[:3], FaissFlatIndexConfig(similarity="dot"))
+        callback = SearchCallback(index.path, run_path=tmp_path / "run.trec")
+        with pytest.raises(RunFileError, match="The document id 'b c' cannot stand in a run file"):
+            predict(callback, Encoder("query", stop_at=0), Data([1]))
+
+    def test_the_run_has_the_order_of_the_dataset(self, index):
+        data = Data([3, 1, 2])
+        data.query_ids = lambda number: [IDS[1], IDS[2], IDS[3]]
+        callback = SearchCallback(index.path)
+        predict(callback, Encoder("query"), data)
+        assert list(callback.runs[0]) == [IDS[1], IDS[2], IDS[3]]
+
+    def test_a_documents_own_id_is_left_out_and_k_is_filled(self, index):
+        callback = SearchCallback(index.path, FaissSearchConfig(k=3), ignore_identical_ids=True)
+        predict(callback, Encoder("query"), Data(range(10)))
+        for query_id, row in zip(IDS[:10], VECTORS, strict=False):
+            found = index.search(row[None], 4).to_run([query_id])[query_id]
+            expected = [doc_id for doc_id in found if doc_id != query_id][:3]
+            assert list(callback.runs[0][query_id]) == expected
+
+    def test_a_query_without_a_finite_embedding_is_named(self, index):
+        class Broken(Encoder):
+            def predict_step(self, batch, batch_idx, dataloader_idx=0):
+                output = super().predict_step(batch, batch_idx)
+                output.query_embeddings[1, 2] = float("nan")
+                return output
+
+        with pytest.raises(EmbeddingsError, match=r"The embedding of the query 'd05' holds the value nan, .* 'm'"):
+            predict(SearchCallback(index.path), Broken("query"), Data([4, 5]))
+
     def test_takes_the_defaults_of_any_kind(self, index_dir):
         predict(IndexCallback(index_dir, TorchDenseIndexConfig()), Encoder(), Data(range(30)))
         callback = SearchCallback(index_dir)

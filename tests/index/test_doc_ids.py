@@ -64,3 +64,15 @@ def test_half_a_surrogate_pair_is_refused():
 @given(st.lists(texts.filter(lambda text: text.encode("utf-8", "ignore").decode() == text), min_size=1))
 def test_unpack_undoes_pack(doc_ids):
     assert unpack(*pack(doc_ids)) == doc_ids
+
+
+def test_ids_that_may_have_white_space_are_found(tmp_path):
+    doc_ids = ["plain", "a b", "a\tb", "a\nb", "1#0", "a\u00a0b", "~", "\u4f60"]
+    found = write(tmp_path, doc_ids)
+    assert found.at(found.unusual()) == ["a b", "a\tb", "a\nb", "a\u00a0b", "\u4f60"]
+
+
+def test_white_space_is_found_in_any_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("lir_index.doc_ids._SCANNED", 5)
+    found = write(tmp_path, ["abcd", "e f", "ghijklm", "n o p q r s"])
+    assert found.at(found.unusual()) == ["e f", "n o p q r s"]

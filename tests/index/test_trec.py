@@ -48,3 +48,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="file/run' could not be written"):
         write_run(tmp_path / "file" / "run", {})
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.parquet", "run.trec.zst", "run.jsonl.gz", "run.JSON"])
+def test_a_name_that_asks_for_another_format_is_refused(tmp_path, name):
+    with pytest.raises(RunFileError, match=rf"'{tmp_path}/{name}' cannot be written: .* writes TREC, plain or as .gz"):
+        write_run(tmp_path / name, {"q": {"d": 1.0}})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_nan_is_refused(tmp_path):
+    with pytest.raises(RunFileError, match="A score of the query 'q' is NaN"):
+        write_run(tmp_path / "run", {"q": {"d": float("nan")}})
+
+
+def test_equal_scores_are_ordered_by_id(tmp_path):
+    write_run(tmp_path / "run", {"q": {"b": 1.0, "c": 2.0, "a": 1.0}})
+    assert [line.split()[2] for line in (tmp_path / "run").read_text().splitlines()] == ["c", "a", "b"]

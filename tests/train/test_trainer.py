@@ -288,7 +288,7 @@ def test_runs_that_have_no_place_are_refused_before_scoring(
 def test_a_run_that_exists_is_refused_before_scoring(backbone: Path, collection: Path, tmp_path: Path) -> None:
     (tmp_path / "out.trec").write_text("mine")
     data = LightningIRDataModule(inference_datasets=[run_dataset(collection)])
-    with pytest.raises(LirTrainError, match="exists already"):
+    with pytest.raises(LirDataError, match="exists already"):
         trainer(callbacks=[ReRankCallback(tmp_path / "out.trec")]).re_rank(BiEncoderModule(str(backbone)), data)
     assert (tmp_path / "out.trec").read_text() == "mine"
 

@@ -1,5 +1,6 @@
 """What a person or a program reads: data on stdout; progress, logs and hints on stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ _LONGEST_CELL = 280
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table: drawn on a terminal, where long texts are cut, tab-separated and whole for a program."""
+    if not _is_first_process():
+        return
     texts = [[clean_line(f"{cell:.4f}" if isinstance(cell, float) else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [columns, *texts]:
@@ -34,9 +37,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person something that is no data, unless --quiet is given."""
-    if not voice().quiet:
+    """Tell the person something that is no data, unless --quiet is given; of several processes, the first."""
+    if _is_first_process() and not voice().quiet:
         echo(text, err=True)
+
+
+def _is_first_process() -> bool:
+    """Whether no other process says the same: known from what Lightning, torchrun and Slurm tell those that they start."""
+    if (rank := os.environ.get("RANK")) is not None:
+        return rank == "0"
+    names = ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in names)
 
 
 def check_new(output: str, *, overwrite: bool) -> None:

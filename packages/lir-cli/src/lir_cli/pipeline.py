@@ -49,6 +49,7 @@ class Pipeline:
             self._scheduler = blueprint(settings["lr_scheduler"], "lr_scheduler", (LRScheduler,), skip="optimizer")
         data = blueprint(settings["data"], "data", (LightningIRDataModule,))
         trainer = Blueprint(LightningIRTrainer, _trainer_settings(settings.get("trainer") or {}, stage), "trainer")
+        _leave_out_other_stages(trainer.arguments, stage)
         # Until here nothing is made. From here on the objects themselves refuse what they are given.
         for planned in (self._model, self._optimizer, self._scheduler, trainer):
             if planned is not None:
@@ -67,6 +68,10 @@ class Pipeline:
     def callbacks(self) -> list[Any]:
         """The trainer's callbacks."""
         return getattr(self.trainer, "callbacks")  # noqa: B009 - Lightning sets it where a type checker does not see it
+
+    def callback(self) -> Any:
+        """Return the callback of the stage, or None."""
+        return next((item for item in self.callbacks if getattr(item, "stage", None) == self.stage), None)
 
     @property
     def evaluation_metrics(self) -> list[str]:
@@ -104,6 +109,7 @@ class Pipeline:
         Args:
             **options: Passed on to the trainer.
         """
+        self.trainer.check(self.stage, self.data)
         module = self._model.make()
         if self._optimizer:
             scheduler = self._scheduler.make if self._scheduler else None
@@ -125,3 +131,9 @@ def _trainer_settings(settings: Mapped, stage: str) -> Mapped:
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
+
+
+def _leave_out_other_stages(trainer: Mapped, stage: str) -> None:
+    """Leave out the callbacks of other stages: what they refuse, such as an index that exists, is no mistake here."""
+    if callbacks := trainer.get("callbacks"):
+        trainer["callbacks"] = [item for item in callbacks if getattr(item.found, "stage", stage) == stage]

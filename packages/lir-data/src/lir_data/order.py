@@ -8,7 +8,7 @@ function of seed and epoch, whoever reads.
 import copy
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Self, TypeVar
@@ -42,6 +42,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Without:
+    """All items but those at some positions."""
+
+    left_out: frozenset[int]
+
+    def of(self, items: Iterator[Item], epoch: int) -> Iterator[Item]:
+        """Yield the items of a stream that are kept."""
+        del epoch
+        return (item for position, item in enumerate(items) if position not in self.left_out)
+
+    def places(self, places: Sequence[int], epoch: int) -> Sequence[int]:
+        """Return the places of the items that are kept."""
+        del epoch
+        return [place for position, place in enumerate(places) if position not in self.left_out]
+
+
+@dataclass(frozen=True, slots=True)
 class Shuffle:
     """An order that seed and epoch decide: of a stream, as far as a buffer reaches."""
 
@@ -68,7 +85,7 @@ class Shuffle:
 class OrderedDataset(ABC, NamedArguments, Generic[Record, Sample]):
     """A dataset whose order is a function of seed and epoch, and that can be divided and continued.
 
-    `shard`, `skip` and `shuffle` return views, and apply in the order in which they are called: a shard of what is
+    `shard`, `skip`, `without` and `shuffle` return views, and apply in the order in which they are called: a shard of what is
     shuffled is a part of the shuffled order.
     """
 
@@ -78,7 +95,7 @@ class OrderedDataset(ABC, NamedArguments, Generic[Record, Sample]):
     together = 1
 
     #: What was done to the whole, in order.
-    steps: tuple[Part | Shuffle, ...] = ()
+    steps: tuple[Part | Without | Shuffle, ...] = ()
 
     # The last answer of `_places`, for readers that ask for one sample after the other.
     _placed: tuple[object, Sequence[int]] = None, ()
@@ -114,6 +131,10 @@ class OrderedDataset(ABC, NamedArguments, Generic[Record, Sample]):
         if count < 0:
             raise ArgumentError(f"{count} items cannot be skipped; it must be 0 or more.")
         return self._view(Part(count, 1))
+
+    def without(self, positions: Collection[int]) -> Self:
+        """Return the dataset without the items at some positions, from 0; a shard's own are counted."""
+        return self._view(Without(frozenset(positions)))
 
     def shuffle(self, seed: int = 0, buffer_size: int = 10_000) -> Self:
         """Return the dataset in an order that seed and epoch decide; see `set_epoch`.
@@ -194,11 +215,11 @@ class OrderedDataset(ABC, NamedArguments, Generic[Record, Sample]):
         """Count the records that are read, of so many in all."""
         places: Sequence[int] = range(total)
         for step in self.steps:
-            if isinstance(step, Part):
+            if not isinstance(step, Shuffle):
                 places = step.places(places, 0)
         return len(places)
 
-    def _view(self, step: Part | Shuffle) -> Self:
+    def _view(self, step: Part | Without | Shuffle) -> Self:
         view = copy.copy(self)
         view.steps = (*self.steps, step)
         return view

@@ -101,6 +101,11 @@ class QueryDataset(OrderedDataset[tuple[str, str], QuerySample]):
         """The judgements of all queries, if there are any."""
         return None if self._judgements is None else self._judgements.qrels
 
+    @property
+    def query_ids(self) -> list[str]:
+        """The ids of the queries, in the order in which they are read."""
+        return [query_id for query_id, _ in self.in_order(self.epoch)]
+
     def records(self, _: int, /) -> Sequence[tuple[str, str]]:
         """Return ids and texts."""
         return list(islice(self._queries.texts.items(), self.num_queries))

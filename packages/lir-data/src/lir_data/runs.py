@@ -134,6 +134,16 @@ class RunDataset(OrderedDataset[str, RankSample]):
         return None if self._judgements is None else self._judgements.qrels
 
     @property
+    def query_ids(self) -> list[str]:
+        """The ids of the queries, in the order in which they are read."""
+        return list(self.in_order(self.epoch))
+
+    @property
+    def doc_ids(self) -> set[str]:
+        """The ids of all documents that may be drawn."""
+        return {doc_id for query_id in self.in_order(self.epoch) for doc_id in self._scores(query_id)}
+
+    @property
     def num_docs(self) -> int:
         """Documents of all rankings together, as they are kept and drawn.
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,10 @@ from lir_data.sources.names import is_file_name, shown
 from lir_data.sources.rankings import Judged, judged, scored
 from lir_data.sources.rows import Table, find_tables, place
 from lir_data.sources.run_blocks import Stretch
-from lir_data.writing import write_lines, write_parquet
+from lir_data.writing import check_output, check_parquet, write_lines, write_parquet
+
+# Half of a surrogate pair has no UTF-8.
+_COLUMN = re.compile(r"(?!\ufeff)[^\s\ud800-\udfff]+")
 
 #: Scores by document id, by query id.
 Run = dict[str, dict[str, float]]
@@ -108,6 +112,38 @@ def write_run(
         write_lines(path, lines, overwrite=overwrite)
 
 
+def check_run_output(path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a run that `write_run` could not write, whatever is in it, before the work that makes it.
+
+    Args:
+        path: As of `write_run`.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        OutputExistsError: If the file exists and is not to be overwritten.
+        ArgumentError: If the name asks for parquet that is packed once more.
+        UnwritableOutputError: If the system would refuse, or parquet is asked for and pyarrow is not installed.
+    """
+    check_output(path, overwrite=overwrite)
+    if is_parquet(Path(path)):
+        check_parquet(Path(path))
+
+
+def check_run_ids(path: str | Path, ids: Iterable[str]) -> None:
+    """Refuse ids of queries or documents that cannot stand in a run, before the work that makes it.
+
+    Args:
+        path: As of `write_run`; its name says in which format the ids must fit.
+        ids: The ids.
+
+    Raises:
+        ArgumentError: If an id is empty, or has white space and the run is to be one of TREC.
+    """
+    check = _id_check(Path(path))
+    for name in ids:
+        check(name)
+
+
 def read_qrels(source: Given) -> Qrels:
     """Read judgements.
 
@@ -177,7 +213,7 @@ def write_qrels(path: str | Path, qrels: Mapping[str, Mapping[str, int]], *, ove
         UnwritableOutputError: If the system refuses, or parquet is asked for and pyarrow is not installed.
     """
     path = Path(path)
-    check = _name if is_parquet(path) or is_jsonl(path) else _word
+    check = _id_check(path)
     rows = (
         (check(query_id), check(doc_id), int(relevance))
         for query_id, judgements in qrels.items()
@@ -284,6 +320,11 @@ def _catalogue_judgements(dataset_id: str) -> Iterator[Judged]:
             yield Judged(item.query_id, subtopic, item.doc_id, item.relevance)
 
 
+def _id_check(path: Path) -> Callable[[str], str]:
+    """Return what refuses ids that cannot stand in a file of this name."""
+    return _name if is_parquet(path) or is_jsonl(path) else _word
+
+
 def _name(text: str) -> str:
     """Return a text that can be an id in a table: not empty."""
     if not text:
@@ -293,7 +334,9 @@ def _name(text: str) -> str:
 
 def _word(text: str) -> str:
     """Return a text that can be a column: not empty, without white space, UTF-8, no byte order mark in front."""
-    can_be_encoded = not any("\ud800" <= letter <= "\udfff" for letter in text)
-    if text.split() != [text] or text.startswith("\ufeff") or not can_be_encoded:
-        raise ArgumentError(f"{text!r} cannot stand in a TREC file: a column is not empty and has no white space.")
+    if not _COLUMN.fullmatch(text):
+        raise ArgumentError(
+            f"{text!r} cannot stand in a TREC file: a column is not empty and has no white space.",
+            hint="a file whose name ends in .jsonl or .parquet holds any id",
+        )
     return text

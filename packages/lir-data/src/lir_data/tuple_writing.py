@@ -8,8 +8,26 @@ from typing import Any
 import numpy as np
 
 from lir_data.errors import ArgumentError
+from lir_data.sources.local_files import is_jsonl
 from lir_data.sources.training_files import TrainingTuple
-from lir_data.writing import write_lines
+from lir_data.writing import check_output, write_lines
+
+
+def check_tuples_output(path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a file that `write_tuples` could not write, before the work that makes the tuples.
+
+    Raises:
+        OutputExistsError: If the file exists and is not to be overwritten.
+        ArgumentError: If the name asks for another format than JSON lines.
+        UnwritableOutputError: If the system would refuse.
+    """
+    path = Path(path)
+    if not is_jsonl(path):
+        raise ArgumentError(
+            f"'{path}' would hold tuples, which are written as JSON lines: its name must end in .jsonl, .jsonl.gz or "
+            ".jsonl.zst."
+        )
+    check_output(path, overwrite=overwrite)
 
 
 def write_tuples(
@@ -26,9 +44,10 @@ def write_tuples(
 
     Raises:
         OutputExistsError: If the file exists and is not to be overwritten.
-        ArgumentError: If a tuple has no document, or a score is not finite as float32.
+        ArgumentError: If the name asks for another format, a tuple has no document, or a score is not finite as float32.
         UnwritableOutputError: If the system refuses.
     """
+    check_tuples_output(path, overwrite=overwrite)
     query_key, docs_key = ("query_id", "doc_ids") if by_id else ("query", "docs")
 
     def lines() -> Iterator[str]:

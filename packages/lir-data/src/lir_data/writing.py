@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -45,13 +46,10 @@ def write_parquet(path: Path, kinds: Mapping[str, str], rows: Iterable[Sequence[
         ArgumentError: If the name ends in .gz or .zst, or a text is not Unicode.
         UnwritableOutputError: If pyarrow is not installed, or the system refuses.
     """
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ModuleNotFoundError:
-        raise UnwritableOutputError(f"'{path}' needs pyarrow: pip install lir-data[parquet]") from None
-    if is_packed(path):
-        raise ArgumentError(f"'{path}' would be packed twice: parquet packs by itself. End the name in .parquet.")
+    check_parquet(path)
+    import pyarrow as pa
+    from pyarrow import parquet
+
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
     with _written_whole(path, overwrite=overwrite) as file, parquet.ParquetWriter(file, schema) as writer:
         rows = iter(rows)
@@ -87,6 +85,19 @@ def check_output(path: str | Path, *, overwrite: bool) -> None:
     except OSError as error:
         raise _unwritable(path, error) from error
     check_place(path)
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse parquet that cannot be written here.
+
+    Raises:
+        ArgumentError: If the name ends in .gz or .zst.
+        UnwritableOutputError: If pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise UnwritableOutputError(f"'{path}' needs pyarrow: pip install lir-data[parquet]")
+    if is_packed(path):
+        raise ArgumentError(f"'{path}' would be packed twice: parquet packs by itself. End the name in .parquet.")
 
 
 def check_place(path: str | Path) -> None:

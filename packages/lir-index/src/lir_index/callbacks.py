@@ -2,8 +2,10 @@
 
 What they need of a module is the result of its ``predict_step``: an object with ``doc_ids`` and ``doc_embeddings``, or
 with ``query_ids`` and ``query_embeddings``. A module may also have ``index_metadata()``, a mapping with any of the fields
-of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (where the texts are found) and ``names``
-(of the datasets, for the run files).
+of :class:`lir_index.metadata.Metadata`; and its data module ``documents`` (where the texts are found), ``names`` (of the
+datasets, for the run files) and ``query_ids(number)`` (of a dataset's queries in its order, for a search).
+
+A callback's ``stage`` says in which stage of a pipeline it has something to do.
 """
 
 # ruff: noqa: ARG002 - Lightning hands over more than is needed here.
@@ -23,7 +25,7 @@ from lir_index import parts
 from lir_index.build import build, check_config, is_built
 from lir_index.config import IndexConfig, SearchConfig
 from lir_index.contents import NOTHING, extended, joined
-from lir_index.embeddings import as_batch
+from lir_index.embeddings import Batch, as_batch, first_not_finite
 from lir_index.errors import DamagedPartsError, EmbeddingsError, LirIndexError, RunFileError
 from lir_index.index import Index
 from lir_index.kinds import default_config
@@ -33,12 +35,14 @@ from lir_index.metadata import Metadata
 from lir_index.named_arguments import NamedArguments
 from lir_index.ownership import PARTS, remove_parts
 from lir_index.store import changing, check_target
-from lir_index.trec import check_run_path, write_run
+from lir_index.trec import check_ids, check_new_run, check_run_path, write_run
 
 logger = logging.getLogger("lir_index")
 
 Run = dict[str, dict[str, float]]
 Gathered = TypeVar("Gathered")
+
+NOT_FINITE = "Half precision overflows in some models: try bfloat16 or float32."
 
 
 class IndexCallback(Callback, NamedArguments):
@@ -64,6 +68,8 @@ class IndexCallback(Callback, NamedArguments):
         ForeignIndexError: If the folder holds anything that is not of an index.
         BusyIndexError: If another process is changing the index.
     """
+
+    stage = "index"
 
     def __init__(
         self,
@@ -300,12 +306,17 @@ class SearchCallback(Callback, NamedArguments):
         allow_other_model: Whether to search with a model that did not build the index.
         aggregate: What is made of each run before it is written or measured; for an index of passages, a run of their
             documents.
+        write: What writes a run, called with the path, the run and ``overwrite``, such as ``lir_data.write_run``; it
+            checks the path and the ids too. None for TREC files, plain or as .gz.
+        ignore_identical_ids: Whether a document is left out that has the query's own id, where queries are documents;
+            a query has k others then.
 
     Raises:
         RunFileError: If the run exists, and ``overwrite`` is not set.
     """
 
     elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(("save_dir", "run_name"), "Did you mean 'run_path'?")
+    stage = "search"
 
     def __init__(
         self,
@@ -315,6 +326,8 @@ class SearchCallback(Callback, NamedArguments):
         overwrite: bool = False,
         allow_other_model: bool = False,
         aggregate: Callable[[Run], Run] | None = None,
+        write: Callable[..., None] | None = None,
+        ignore_identical_ids: bool = False,
     ) -> None:
         super().__init__()
         self.index_dir = Path(index_dir)
@@ -323,11 +336,13 @@ class SearchCallback(Callback, NamedArguments):
         self.run_path = None if run_path is None else Path(run_path)
         self.overwrite = overwrite
         self.allow_other_model = allow_other_model
+        self.write = write
+        self.ignore_identical_ids = ignore_identical_ids
         self.index: Index | None = None
         self._runs: dict[int, Run] = {}
         self._paths: list[Path] = []
         if self.run_path is not None and not self.run_path.is_dir():
-            check_run_path(self.run_path, overwrite=overwrite)
+            check_new_run(self.run_path, overwrite=overwrite)
 
     @property
     def runs(self) -> dict[int, Run]:
@@ -337,16 +352,36 @@ class SearchCallback(Callback, NamedArguments):
         """
         return self._runs
 
+    def open(self) -> Index:
+        """Open the index, or return it if it is open and has not changed since."""
+        if self.index is None or Manifest.read(self.index_dir) != self.index.manifest:
+            self.index = Index.open(self.index_dir, self.search_config)
+        return self.index
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the scores of a run, beside model and queries."""
+        index = self.open()
+        return {
+            "index": index.manifest.checksum,
+            "search_config": repr(index.search_config),
+            "ignore_identical_ids": self.ignore_identical_ids,
+        }
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Open the index, and check everything that can be checked before the first query is encoded."""
         if stage != "predict":
             return
-        names = getattr(getattr(trainer, "datamodule", None), "names", None)
-        self._paths = self._run_paths(names or [""])
+        data = getattr(trainer, "datamodule", None)
+        self._paths = self.run_paths(getattr(data, "names", None) or [""])
         for path in self._paths:
-            check_run_path(path, overwrite=self.overwrite)
-        self.index = Index.open(self.index_dir, self.search_config)
-        self.index.check_model(_metadata_of(trainer, pl_module), allow_other_model=self.allow_other_model)
+            check_new_run(path, overwrite=self.overwrite)
+        index = self.open()
+        index.check_model(_metadata_of(trainer, pl_module), allow_other_model=self.allow_other_model)
+        if self.write is None and self._paths:
+            for number, path in enumerate(self._paths):
+                check_run_path(path, overwrite=self.overwrite)
+                check_ids("query", _query_ids(data, number) or [])
+            check_ids("document", index.doc_ids.unusual())
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the runs of an earlier prediction."""
@@ -369,22 +404,49 @@ class SearchCallback(Callback, NamedArguments):
         for query_id in query_ids:
             if query_id in run:
                 raise RunFileError(f"The query id '{query_id}' occurs twice, and a run has one ranking for each query.")
-        run.update(self.index.search(embeddings).to_run(query_ids))
+        queries = as_batch(embeddings)
+        if (bad := first_not_finite(queries)) is not None:
+            raise EmbeddingsError(
+                f"The embedding of the query '{query_ids[bad[0]]}' holds the value {bad[1]}, by the model "
+                f"'{_metadata_of(trainer, pl_module).model}'.",
+                hint=NOT_FINITE,
+            )
+        run.update(self._found(self.index, query_ids, queries))
+
+    def _found(self, index: Index, query_ids: Sequence[str], queries: Batch) -> Run:
+        if not self.ignore_identical_ids:
+            return index.search(queries).to_run(query_ids)
+        k = index.search_config.k
+        run = index.search(queries, k + 1).to_run(query_ids)
+        for query_id, scores in run.items():
+            if scores.pop(query_id, None) is None and len(scores) > k:
+                scores.popitem()  # the last
+        return run
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the runs of all processes together, and write them in the first."""
+        data = getattr(trainer, "datamodule", None)
         if trainer.world_size > 1:
             self._runs = _merge(_gather(self._runs, trainer.world_size))
+        self._runs = {number: _in_order(run, _query_ids(data, number)) for number, run in self._runs.items()}
         if self.aggregate is not None:
             self._runs = {number: self.aggregate(run) for number, run in self._runs.items()}
         if not trainer.is_global_zero or self.run_path is None:
             return
         if len(self._runs) > len(self._paths):
             raise RunFileError(f"There are {len(self._runs)} datasets, and names for {len(self._paths)} run files.")
-        for number, run in self._runs.items():
-            write_run(self._paths[number], run, overwrite=self.overwrite)
+        for number, path in enumerate(self._paths):
+            (self.write or write_run)(path, self._runs.get(number, {}), overwrite=self.overwrite)
 
-    def _run_paths(self, names: Sequence[str]) -> list[Path]:
+    def run_paths(self, names: Sequence[str]) -> list[Path]:
+        """Return where the run of each dataset is written; nowhere without a ``run_path``.
+
+        Args:
+            names: The datasets' names.
+
+        Raises:
+            RunFileError: If there is one file for several datasets, or two would have the same.
+        """
         if self.run_path is None:
             return []
         if len(names) == 1 and not self.run_path.is_dir():
@@ -431,3 +493,17 @@ def _merge(gathered: Sequence[dict[int, Run]]) -> dict[int, Run]:
         rounds = itertools.zip_longest(*(runs.get(number, {}).items() for runs in gathered))
         merged[number] = dict(entry for entries in rounds for entry in entries if entry is not None)
     return merged
+
+
+def _query_ids(data: object, number: int) -> Sequence[str] | None:
+    """Return the ids of a dataset's queries in its order, if the data module knows them."""
+    known = cast("Callable[[int], Sequence[str]] | None", getattr(data, "query_ids", None))
+    return None if known is None else known(number)
+
+
+def _in_order(run: Run, query_ids: Sequence[str] | None) -> Run:
+    """Put a run in the order of the dataset: queries that were found before an interruption come first otherwise."""
+    if query_ids is None:
+        return run
+    known = {query_id: run[query_id] for query_id in query_ids if query_id in run}
+    return known | run

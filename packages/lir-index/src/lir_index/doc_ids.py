@@ -23,6 +23,9 @@ Bytes = npt.NDArray[np.uint8]
 # Ids that are read at once: some megabytes where they are long.
 _AT_ONCE = 4096
 
+# Bytes that are looked through at once: arrays of some megabytes are made of them.
+_SCANNED = 1 << 22
+
 _BYTES, _ENDS, _RANKS = "doc_ids.bin", "doc_ids.ends.npy", "doc_ids.rank.npy"
 
 
@@ -97,6 +100,16 @@ class DocIds:
     def _one_by_one(self, starts: Integers, ends: Integers) -> list[str]:
         data = self._bytes
         return [str(data[start:end], "utf-8") for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def unusual(self) -> Integers:
+        """Where ids lie that have a control character, a space or a letter beyond ASCII: all with white space are among them."""
+        found = [np.empty(0, dtype=np.int64)]
+        for start in range(0, len(self._values), _SCANNED):
+            block = self._values[start : start + _SCANNED]
+            # As signed bytes, those beyond ASCII are negative.
+            places = np.flatnonzero(block.view(np.int8) <= ord(" "))
+            found.append(np.unique(np.searchsorted(self._ends, places + start, side="right")))
+        return np.unique(np.concatenate(found))
 
     def positions(self, doc_ids: Iterable[str]) -> Integers:
         """Where documents lie, in rising order.

@@ -184,6 +184,11 @@ class Manifest:
             format_version=seen,
         )
 
+    @property
+    def checksum(self) -> str:
+        """A text that differs between indexes of other files or settings."""
+        return _checksum(dataclasses.asdict(self))
+
     def write(self, folder: Path) -> None:
         """Write ``index.json``, or replace the one that is there, in one step."""
         values = dataclasses.asdict(self)

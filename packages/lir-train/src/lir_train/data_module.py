@@ -1,6 +1,6 @@
 """The data of a training, an indexing, a search or a re-ranking."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -110,6 +110,8 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         self.num_workers = num_workers
         self.seed = seed
         self.no_duplicates = no_duplicates
+        #: Rankings that are left out since an interrupted run has them, by the number of their dataset and their query.
+        self.kept: Mapping[int, Mapping[str, Mapping[str, float]]] = {}
         self._train_stream: TrainingStream | None = None
         # Of each inference dataset the documents that were indexed before.
         self._num_done: list[int] = []
@@ -118,6 +120,11 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
     def names(self) -> list[str]:
         """The names of the inference datasets, for logs and files."""
         return [dataset.name for dataset in self.inference_datasets]
+
+    def query_ids(self, number: int) -> list[str]:
+        """Return the ids of an inference dataset's queries, in its order; none of one that has only documents."""
+        dataset = self.inference_datasets[number]
+        return dataset.query_ids if isinstance(dataset, QueryDataset | RunDataset) else []
 
     @property
     def documents(self) -> str | None:
@@ -190,7 +197,7 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         return [dataset for dataset in self.inference_datasets if isinstance(dataset, RunDataset | RetrievalDataset)]
 
     def predict_dataloader(self) -> list[DataLoader[Any]]:
-        """Return a loader for each inference dataset; documents that are indexed already are left out."""
+        """Return a loader for each inference dataset; what an interrupted run has finished is left out."""
         datasets = self.inference_datasets
         if not datasets:
             raise WrongStageError("There are no inference_datasets to work on.")
@@ -198,7 +205,10 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
         self._num_done = [0] * len(datasets)
         if len(docs) == len(datasets) and self.trainer is not None:
             self._num_done = count_done(self.trainer, [self._shard(dataset) for dataset in docs])
-        return [self._inference_loader(dataset, done) for dataset, done in zip(datasets, self._num_done, strict=True)]
+        return [
+            self._inference_loader(dataset, self._num_done[number], self.kept.get(number, {}))
+            for number, dataset in enumerate(datasets)
+        ]
 
     @property
     def num_docs_before(self) -> int:
@@ -215,8 +225,11 @@ class LightningIRDataModule(LightningDataModule, NamedArguments):
             done for other, done in zip(self.inference_datasets, self._num_done, strict=False) if other is dataset
         )
 
-    def _inference_loader(self, dataset: Any, num_done: int = 0) -> DataLoader[Any]:
+    def _inference_loader(self, dataset: Any, num_done: int = 0, kept: Collection[str] = ()) -> DataLoader[Any]:
         shard = self._shard(dataset)
+        if kept:
+            # Of the shard, so that the windows of what is left are those of a run that was not interrupted.
+            shard = shard.without([place for place, query_id in enumerate(shard.query_ids) if query_id in kept])
         if num_done:
             shard = shard.skip(num_done)
         size = self.inference_batch_size

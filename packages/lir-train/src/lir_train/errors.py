@@ -41,6 +41,10 @@ class DivergedError(LirTrainError):
     """A loss that is no number any more."""
 
 
+class NotFiniteError(LirTrainError):
+    """A model whose scores are no numbers, or infinite."""
+
+
 class CheckpointError(LirTrainError):
     """A checkpoint of a training that is missing, damaged or of something else."""
 

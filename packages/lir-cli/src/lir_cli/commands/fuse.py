@@ -64,6 +64,9 @@ def command(
     check_new(output, overwrite=overwrite)
 
     from lir_data import reciprocal_rank_fusion, weighted_fusion, write_run
+    from lir_data.trec import check_run_output
+
+    check_run_output(output, overwrite=overwrite)
 
     if method == "rrf":
         fused = reciprocal_rank_fusion(runs, k=rrf_k or 60, weights=numbers, depth=k)

@@ -87,7 +87,7 @@ def command(
         settings = without_model(settings, f"An index of the kind {kind} is built from")
     pipeline = finish(ctx, settings, "index", "--docs")
     pipeline.run()
-    say(f"The index is in {next(item.index_dir for item in pipeline.callbacks if hasattr(item, 'index_dir'))}")
+    say(f"The index is in {pipeline.callback().index_dir}")
 
 
 def _class_of(index_config: dict[str, Any]) -> type:

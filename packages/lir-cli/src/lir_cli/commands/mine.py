@@ -87,6 +87,7 @@ def command(
     from lir_cli.output import check_new, say
     from lir_data import mine_negatives, read_qrels, read_run, write_tuples
     from lir_data.mining import check_mining
+    from lir_data.tuple_writing import check_tuples_output
 
     if (run_path is None) == (index_dir is None):
         raise SettingsError("Candidates come from --run or from --index, one of the two.")
@@ -100,6 +101,7 @@ def command(
         lacking = "--queries" if queries is None else "--docs"
         raise SettingsError(f"--teacher reads texts: {lacking} must say where they are.")
     check_new(output, overwrite=overwrite)
+    check_tuples_output(output, overwrite=overwrite)
     settings: dict[str, Any] = {
         "num_negatives": num_negatives,
         "range_min": range_min,

@@ -82,8 +82,6 @@ def command(
     arguments = {name: value for name, value in named.items() if value is not None}
     settings = callback(settings, "ReRankCallback", arguments | ({"overwrite": True} if overwrite else {}), needs={})
     pipeline = finish(ctx, settings, "re_rank", "--run")
-    for item in pipeline.data.inference_datasets:
-        item.check_documents()
     metrics, _ = pipeline.run()
     if metrics:
         print_table(("measure", "value"), list(metrics.items()))

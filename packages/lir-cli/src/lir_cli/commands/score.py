@@ -71,11 +71,13 @@ def _teach(
     from lir_cli.teacher import teach
     from lir_data import TrainingTuple, TupleDataset, write_tuples
     from lir_data.sources.names import is_file_name
+    from lir_data.tuple_writing import check_tuples_output
     from lir_models import detect
 
     if output is None:
         raise SettingsError("--output is missing, and without it the scores would be lost.")
     check_new(output, overwrite=overwrite)
+    check_tuples_output(output, overwrite=overwrite)
     dataset = TupleDataset(tuples, docs=docs, queries=queries)
     detect(model)
     # Of texts a dataset says that they are their own ids.

@@ -75,7 +75,7 @@ def command(
             return
         if index_dir is None:
             raise SettingsError("--index is missing.")
-        _answer(query, index_dir, model, docs, k or 10, allow_other_model=allow_other_model)
+        _answer(query, index_dir, model, docs, k, allow_other_model=allow_other_model)
         return
     if query is not None:
         ctx.args.insert(0, query)
@@ -113,12 +113,14 @@ def command(
     num_docs = None
     if how != "none":
         num_docs = k or ((arguments.get("search_config") or {}).get("init_args") or {}).get("k", 100)
-        k = min(len(index), _PASSAGES_A_DOC * num_docs)
+        k = _PASSAGES_A_DOC * num_docs
+    else:
+        _say_if_few(index, k)
     _set_k(arguments, index, k)
     pipeline = finish(ctx, settings, "search", "--queries")
     if num_docs is not None:
         aggregate = partial(_of_documents, how=how, depth=num_docs)
-        next(item for item in pipeline.callbacks if hasattr(item, "aggregate")).aggregate = aggregate
+        pipeline.callback().aggregate = aggregate
     metrics, _ = pipeline.run()
     if metrics:
         print_table(("measure", "value"), list(metrics.items()))
@@ -157,15 +159,11 @@ def _of_documents(run: "Run", how: "Aggregation", depth: int) -> "Run":
 
 
 def _set_k(arguments: dict[str, Any], index: Any, k: int | None) -> None:
-    r"""Give the search config its k, of the class that the index's kind has; a k beyond the collection is refused."""
-    from lir_cli.errors import SettingsError
-
+    """Give the search config its k, of the class that the index's kind has."""
     config = arguments.get("search_config")
     if k is None and config is None:
-        k = min(100, len(index))
+        k = 100
     if k is not None:
-        if k > len(index):
-            raise SettingsError(f"k is {k}, but the index in '{index.path}' holds {len(index)} documents.")
         class_path = (config or {}).get("class_path", type(index.search_config).__name__)
         arguments["search_config"] = {
             "class_path": class_path,
@@ -173,17 +171,24 @@ def _set_k(arguments: dict[str, Any], index: Any, k: int | None) -> None:
         }
 
 
+def _say_if_few(index: Any, k: int | None) -> None:
+    """Say of a k that was asked for that there are not so many documents."""
+    from lir_cli.output import say
+
+    if k is not None and k > len(index):
+        say(f"hint: k is {k}, and the index in '{index.path}' holds {len(index)}: each query gets them all.")
+
+
 def _answer(
-    query: str, index_dir: str, model: str | None, docs: str | None, k: int, *, allow_other_model: bool
+    query: str, index_dir: str, model: str | None, docs: str | None, k: int | None, *, allow_other_model: bool
 ) -> None:
-    from lir_cli.errors import SettingsError
     from lir_cli.query_encoder import encoded, model_of
     from lir_cli.without_model import refuse_model
     from lir_index import Index
 
     index = Index.open(index_dir)
-    if k > len(index):
-        raise SettingsError(f"k is {k}, but the index in '{index_dir}' holds {len(index)} documents.")
+    _say_if_few(index, k)
+    k = k or 10
     if index.form == "text":
         if (name := model or index.metadata["model"]) is not None:
             refuse_model(name, f"The index in '{index_dir}' is searched with")
@@ -225,6 +230,7 @@ def _answer_as_configured(
         allowed = _allows_other_model(settings)
         settings = with_rule_of(index, settings, allow_other_model=allowed)
         asked = encoded_as_configured(index, settings["model"], asked, allow_other_model=allowed)
+    _say_if_few(index, k)
     usual = 10 if search_config is None else index.search_config.k
     answer(index, asked, k or usual, docs)
 
