@@ -264,3 +264,30 @@ def test_what_a_kind_can_be_told_is_listed_with_defaults_and_meanings(lir: Lir, 
     listed = {row[0].removeprefix("--index-config."): row[2] for row in rows if row[0].startswith("--index-config.")}
     assert set(listed) == {field.name for field in dataclasses.fields(config_class(kind))}  # type: ignore[arg-type]
     assert all(len(row) == 4 and all(row) for row in rows), rows
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["red", "--search-config.n_probe", "many"],
+        ["--search-config.n_probe=many", "red"],
+        ["--queries", "queries.tsv", "--search-config.n_probe", "many"],
+    ],
+)
+def test_how_an_index_is_searched_is_an_option(lir: Lir, collection: Path, backbone: Path, words: list[str]) -> None:
+    assert lir("index", "--model", backbone, *IVF, "--index-config.num_centroids", 2).code == 0
+    told = lir("search", "--index", "idx", *words)
+    assert (told.code, told.err) == (
+        2,
+        "Error: --search-config: n_probe is 'many'; it must be a whole number or null.\n",
+    )
+    found = lir("search", "--index", "idx", *(word.replace("many", "2") for word in words), "--search-config.k", 3)
+    assert found.code == 0, found.err
+    if "--queries" not in words:
+        assert len(found.out.splitlines()) == 4
+
+
+def test_a_mistake_in_how_an_index_is_searched_names_the_nearest(lir: Lir, collection: Path) -> None:
+    assert lir("index", "--type", "bm25", "--docs", "docs.tsv", "--index", "idx").code == 0
+    told = lir("search", "--index", "idx", "red", "--search-config.num_thread", 1)
+    assert "--search-config: Bm25SearchConfig has no argument 'num_thread'. Did you mean 'num_threads'?" in told.err

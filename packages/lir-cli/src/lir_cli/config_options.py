@@ -66,15 +66,13 @@ def put(given: Mapped, option: str, config: Mapping[str, Any] | None, found: typ
     return {"class_path": full_name(found), "init_args": {**known, **given}}
 
 
-def open_index(index_dir: str, given: Mapped) -> Any:
-    """Open an index, to be searched as was given."""
-    from lir_cli.construct import Blueprint
+def put_search_options(given: Mapped, arguments: Mapped) -> None:
+    """Put what was given as ``--search-config`` into the arguments of a SearchCallback, whose index says of which kind it is."""
     from lir_index import Index
 
-    index = Index.open(index_dir)
-    if not given:
-        return index
-    return Index.open(index_dir, Blueprint(type(index.search_config), given, "--search-config").make())
+    if given:
+        kind = type(Index.open(arguments["index_dir"]).search_config)
+        arguments["search_config"] = put(given, "search-config", arguments.get("search_config"), kind)
 
 
 def print_parameters(kind: str) -> None:

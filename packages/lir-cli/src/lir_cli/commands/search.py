@@ -62,16 +62,21 @@ def command(
     Examples:
       lir search --index idx "measurement of dielectric constants"
       lir search --index idx --queries vaswani -k 1000 --run run.trec -m nDCG@10
+      lir search --index idx --search-config.n_probe 32 "measurement of dielectric constants"
     """
+    from lir_cli.config_options import put_search_options, take
     from lir_cli.errors import SettingsError
 
     if query is not None:
         query, ctx.args = _apart([query, *ctx.args])
+    search_options = take(ctx, "search-config")
     if query is not None and queries is None:
         if passages not in (None, "none"):
             raise SettingsError("--passages is of a run; a query at the terminal is answered with passages.")
-        if configs or ctx.args:
-            _answer_as_configured(ctx, configs, query, index_dir, model, docs, k, allow_other_model=allow_other_model)
+        if configs or ctx.args or search_options:
+            _answer_as_configured(
+                ctx, configs, query, index_dir, model, docs, k, search_options, allow_other_model=allow_other_model
+            )
             return
         if index_dir is None:
             raise SettingsError("--index is missing.")
@@ -117,6 +122,7 @@ def command(
     else:
         _say_if_few(index, k)
     _set_k(arguments, index, k)
+    put_search_options(search_options, arguments)
     pipeline = finish(ctx, settings, "search", "--queries")
     if num_docs is not None:
         aggregate = partial(_of_documents, how=how, depth=num_docs)
@@ -205,10 +211,12 @@ def _answer_as_configured(
     model: str | None,
     docs: str | None,
     k: int | None,
+    search_options: dict[str, Any],
     *,
     allow_other_model: bool,
 ) -> None:
     """Answer one query by the model and the index of a configuration; its data is left aside."""
+    from lir_cli.config_options import put_search_options
     from lir_cli.construct import blueprint
     from lir_cli.flags import callback, callback_arguments, model_settings, start, with_overrides
     from lir_cli.query_encoder import encoded_as_configured, with_module, with_rule_of
@@ -222,6 +230,7 @@ def _answer_as_configured(
     settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
     settings = with_overrides(ctx, with_module(settings))
     arguments = callback_arguments(settings, "SearchCallback")
+    put_search_options(search_options, arguments)
     planned = {"class_path": "SearchCallback", "init_args": arguments}
     search_config = blueprint(planned, "SearchCallback", (SearchCallback,)).prepare().arguments.get("search_config")
     index = Index.open(arguments["index_dir"], search_config)
