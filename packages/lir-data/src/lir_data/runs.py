@@ -12,6 +12,7 @@ from lir_data.judgements import find_qrels
 from lir_data.order import OrderedDataset
 from lir_data.passages import find_windows
 from lir_data.queries import Queries
+from lir_data.run_texts import texts_of
 from lir_data.samples import RankSample, RankTargets
 from lir_data.sampling import SamplingStrategy, generator, sample
 from lir_data.sources import catalogue
@@ -45,8 +46,10 @@ class RunDataset(OrderedDataset[str, RankSample]):
         normalize_targets: Whether the targets of a query are stretched to reach from 0 to 1; equal ones become 0.
         add_docs_not_in_ranking: Whether relevant documents that the ranking lacks are put at its end, with the score of
             its last.
-        docs: What the document ids name (see `open_documents`); None for the id of the run or of the queries.
-        queries: What the query ids name (see `open_queries`); None for the id of the run.
+        docs: What the document ids name (see `open_documents`); None for the id of the run or of the queries, for the texts
+            in the run itself (``query`` and ``text`` of jsonl, for instance), or for the id of ir_datasets that the file of the
+            run is named after: ``vaswani.trec``, ``bm25__beir-nfcorpus-test.run``.
+        queries: What the query ids name (see `open_queries`); None as with ``docs``.
         qrels: Judgements (see `read_qrels`); None for those of the queries' id, if it has any.
         text_fields: Fields of a document to join by spaces; None for the default text.
         seed: Decides what is drawn, together with the epoch (see `set_epoch`) and the query id.
@@ -103,6 +106,13 @@ class RunDataset(OrderedDataset[str, RankSample]):
             own = run
             catalogue.load_with(own, "scoreddocs")
         queries_source = queries_source or own
+        if own is None and (queries_source is None or (docs_source is None and not is_collection(queries_source))):
+            texts = texts_of(run)
+            if queries_source is None and texts.queries is not None:
+                queries_source = source_of(texts.queries, "queries")
+            if docs_source is None and texts.docs is not None:
+                docs_source = source_of(texts.docs, "docs")
+            qrels = texts.qrels if qrels is None else qrels
         if docs_source is None:
             docs_source = own or (
                 queries_source if queries_source is not None and is_collection(queries_source) else None

@@ -25,6 +25,13 @@ _WORDS: dict[PartName, str] = {
 _CHATTER = ("[starting]", "[finished]", "[error]", "Opening ", "download error", "Download failed")
 
 
+def names() -> list[str]:
+    """Return the ids of all datasets, registered ones included."""
+    import ir_datasets
+
+    return [str(name) for name in ir_datasets.registry]
+
+
 def load(dataset_id: str) -> Any:
     """Return a dataset of ir_datasets; nothing is downloaded before it is read.
 
@@ -39,7 +46,7 @@ def load(dataset_id: str) -> Any:
     except KeyError:
         if Path(dataset_id).is_dir():
             raise SourceNotFoundError(f"{no_beir_folder(dataset_id)} Nor is it an id of ir_datasets.") from None
-        near = did_you_mean(dataset_id, map(str, ir_datasets.registry))
+        near = did_you_mean(dataset_id, names())
         raise SourceNotFoundError(
             f"There is no dataset '{dataset_id}' in ir_datasets, and no file of that name.{near}"
         ) from None
