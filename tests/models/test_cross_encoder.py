@@ -1,5 +1,6 @@
 """What a cross-encoder promises, whatever its backbone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from lir_models import CrossEncoderModel, MonoConfig, load_model
-from lir_models.errors import CheckpointError, InputError, WrongModelKindError
+from lir_models import CrossEncoderModel, MonoConfig, load_model, read_config
+from lir_models.errors import ConfigError, InputError, WrongModelKindError
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +84,23 @@ def test_a_bi_encoder_is_refused(backbone: Path, tmp_path: Path) -> None:
         CrossEncoderModel.from_pretrained(tmp_path / "saved")
 
 
-def test_a_classifier_of_many_labels_is_refused(tmp_path: Path, classifier: Path) -> None:
-    text = (classifier / "config.json").read_text()
-    (tmp_path / "config.json").write_text(text.replace('"id2label": {', '"id2label": {"5": "x", "6": "y",'))
-    with pytest.raises(CheckpointError, match="is a classifier of 3 labels"):
-        CrossEncoderModel.from_pretrained(tmp_path)
+def test_of_many_labels_predict_gives_all_and_the_score_is_the_one_that_is_named(
+    tiny_model: Callable[..., Path], texts: list[str]
+) -> None:
+    folder = tiny_model("bert", "ForSequenceClassification", num_labels=3, seed=4)
+    model = CrossEncoderModel.from_pretrained(folder)
+    logits = model.predict([(texts[0], text) for text in texts])
+    assert logits.shape == (len(texts), 3)
+    with pytest.raises(ConfigError, match=r"labels LABEL_0, LABEL_1, LABEL_2, and nobody has said which"):
+        model.score(texts[0], texts)
+    rule = read_config(folder).replace(label="LABEL_1")
+    scores = CrossEncoderModel.from_pretrained(folder, rule).score(texts[0], texts).scores
+    torch.testing.assert_close(scores, torch.tensor(logits).log_softmax(dim=-1)[:, 1])
+
+
+def test_a_label_that_the_model_has_not_is_named() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'entailment'"):
+        MonoConfig(scoring_strategy="label", labels=("entailment", "neutral"), label="entailement")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ ARGUMENTS: dict[str, Arguments] = {
     "CrossEncoder": {
         **COMMON,
         "prompts": [({"prompts": {"query": "what is "}}, "")],  # which nothing asks for
-        "num_labels": [({"num_labels": 1}, ""), ({"num_labels": 2}, "")],
+        "num_labels": [({"num_labels": 1}, ""), ({"num_labels": 2}, ""), ({"num_labels": 3}, "")],
         "max_length": [({"max_length": 9}, "")],
         "activation_fn": [
             *[
@@ -103,7 +103,7 @@ def assert_equal(reference: Any, folder: Path) -> None:
     if isinstance(reference, sentence_transformers.CrossEncoder):
         pairs = [(query, doc) for query in TEXTS for doc in TEXTS]
         expected = torch.tensor(reference.predict(pairs))
-        expected = expected if expected.ndim == 1 else expected.log_softmax(dim=-1)[:, 1]
+        expected = expected.log_softmax(dim=-1)[:, 1] if reference.num_labels == 2 else expected
         scores: Any = CrossEncoderModel.from_pretrained(folder).predict(pairs)
     else:
         model = BiEncoderModel.from_pretrained(folder)

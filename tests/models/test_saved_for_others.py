@@ -211,6 +211,11 @@ MONO: Values = {
     "answers": [],  # of causal language models, below
     "chat_template": [],
     "instruction": each("instruction", "the", said=True),
+    "labels": [
+        *each("labels", ("no", "maybe", "yes"), said=True, scoring_strategy="label"),
+        *each("labels", ("no", "maybe", "yes"), said=True, scoring_strategy="label", pooling_strategy="mean"),
+    ],
+    "label": each("label", "yes", said=False, scoring_strategy="label", labels=("no", "maybe", "yes")),
 }
 CAUSAL: Values = {
     "answers": each("answers", ("blue",), ("red", "blue"), said=True),
@@ -232,7 +237,7 @@ TABLES: dict[type[Any], Values] = {
     DprConfig: BI_ENCODER,
     SpladeConfig: SPLADE,
     ColConfig: COL,
-    CrossEncoderConfig: {field: MONO[field] for field in CrossEncoderConfig.__dataclass_fields__},
+    CrossEncoderConfig: {field.name: MONO[field.name] for field in dataclasses.fields(CrossEncoderConfig)},
     MonoConfig: MONO,
 }
 
@@ -286,6 +291,7 @@ def test_a_multi_vector_encoder_scores_the_same_or_is_alone(
 
 def assert_bi_encoder(model: BiEncoderModel, kind: Any, folder: Path, caplog: Any, said: bool) -> None:
     model.save_pretrained(folder)
+    assert BiEncoderModel.from_pretrained(folder).fingerprint == model.fingerprint
     if not said:
         assert_alone(folder, caplog)
         return

@@ -188,13 +188,13 @@ def load_tokenizer(
     with quiet(), readable(folder):
         values = {} if backbone_config is None else {"config": _config(folder, backbone_config, trust_remote_code)}
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, **values)
-    # A tokenizer of a class of Lightning IR's is read as one that knows of no token types.
-    if "backbone_model_type" in (backbone_config or {}) and (backbone_config or {}).get("type_vocab_size", 0) > 1:
-        tokenizer.model_input_names = [*dict.fromkeys([*tokenizer.model_input_names, "token_type_ids"])]
-        tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
-    if backbone_config is None and (folder / "config.json").is_file():
-        backbone_config = read_settings(folder / "config.json")
-    return Tokenizer(tokenizer, _positions(backbone_config or {}))
+        # A tokenizer of a class of Lightning IR's is read as one that knows of no token types.
+        if "backbone_model_type" in (backbone_config or {}) and (backbone_config or {}).get("type_vocab_size", 0) > 1:
+            tokenizer.model_input_names = [*dict.fromkeys([*tokenizer.model_input_names, "token_type_ids"])]
+            tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
+        if backbone_config is None and (folder / "config.json").is_file():
+            backbone_config = read_settings(folder / "config.json")
+        return Tokenizer(tokenizer, _positions(backbone_config or {}))
 
 
 def _positions(config: Mapping[str, Any]) -> int | None:

@@ -1,5 +1,6 @@
 """Bi-encoders: queries and documents are embedded apart, and their embeddings compared."""
 
+import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -94,7 +95,10 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         self.config = config
 
     def _static_encoder(self, tokenizer: Tokenizer, config: Any, side: Side) -> StaticEncoder:
-        return StaticEncoder(tokenizer, config, config.make_static_head(side, self.encoder.head.decoder.out_features))
+        # sentence-transformers asks the tokenizer for the length, so it is saved there, and is what it was after loading.
+        own = copy.copy(tokenizer)
+        own.max_length = tokenizer.limit(getattr(config, f"{side}_length"))
+        return StaticEncoder(own, config, config.make_static_head(side, self.encoder.head.decoder.out_features))
 
     @classmethod
     def from_pretrained(

@@ -274,7 +274,8 @@ class CrossEncoderConfig(JsonConfig):
 
     Args:
         scoring_strategy: ``rank``: one label, the score is its logit. ``mono``: two labels, the score is the
-            log-probability of the second (Nogueira and Cho 2019, *Passage Re-ranking with BERT*).
+            log-probability of the second (Nogueira and Cho 2019, *Passage Re-ranking with BERT*). ``label``: several
+            labels, the score is the log-probability of one of them, which `MonoConfig` names.
         max_length: Tokens kept of a pair, special ones included, cut from the longer text first; None for as many as
             the backbone takes.
         query_length: Tokens kept of the query before the pair is made; None for all.

@@ -271,14 +271,20 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             batch: Pairs, those of a query behind each other.
             num_docs: Pairs of each query; only a Set-Encoder asks. Empty if all are one query's.
         """
+        logits = self._seen_logits(batch, num_docs)
+        if self.config.scoring_strategy == "mono":
+            return logits.log_softmax(dim=-1)[:, 1]
+        if isinstance(self.config, MonoConfig) and self.config.labels is not None:
+            return logits.log_softmax(dim=-1)[:, self.config.scored_label]
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+    def _seen_logits(self, batch: TokenBatch, num_docs: Sequence[int] = ()) -> Float[Tensor, "pairs labels"]:
+        """Return the logits of pairs, by layers that leave out what the head does not look at."""
         # Of the kinds whose layers may leave tokens out, all classify by the first.
         takes_first = self.head is None or (isinstance(self.head, PooledRanker) and self.head.takes_first_token)
         first_only = takes_first and self.tokenizer.padding_side == "right"
         with looked_at(first_token_only=first_only):
-            logits = self._logits(batch, num_docs)
-        if self.config.scoring_strategy == "mono":
-            return logits.log_softmax(dim=-1)[:, 1]
-        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+            return self._logits(batch, num_docs)
 
     def _logits(self, batch: TokenBatch, num_docs: Sequence[int]) -> Float[Tensor, "pairs labels"]:
         if self.head is None:
@@ -305,6 +311,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         Raises:
             InputError: If something is no text, or lists do not pair up.
         """
+        self._check_label()
         queries, lists = as_lists(query, docs)
         docs_of = list(zip(queries, lists, strict=True))
         num_docs = tuple(map(len, lists))
@@ -338,8 +345,18 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
                 f"{self.name or 'The model'} scores the documents of a query together, not pairs one by one.",
                 hint="score takes a query with its documents",
             )
+        self._check_label()
         for window in tokenized_windows(pairs, self._tokenize_pairs, window_size, self.device):
             yield self.score_tokenized(window, progress=progress)
+
+    @property
+    def _gives_all_labels(self) -> bool:
+        """Whether there are several labels, and none of them is the score."""
+        return isinstance(self.config, MonoConfig) and self.config.labels is not None and self.config.label is None
+
+    def _check_label(self) -> None:
+        if self._gives_all_labels and isinstance(self.config, MonoConfig):
+            _ = self.config.scored_label  # which says that there is none
 
     def _tokenize_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[TokenizedText]:
         return self.tokenize([query for query, _ in pairs], [doc for _, doc in pairs])
@@ -367,15 +384,26 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             scores[torch.from_numpy(positions)] = values
         return scores
 
-    def predict(self, pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, " pairs"]:
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, "pairs ..."]:
         """Score pairs of a query and a document, with the checkpoint's activation, a sigmoid for instance.
 
         As `CrossEncoder.predict` of sentence-transformers. A Set-Encoder takes pairs of the same query that follow each
-        other as one set.
+        other as one set. Of several labels, none of which is the score, there is a column for each.
         """
+        if self._gives_all_labels:
+            return ACTIVATIONS[self.config.activation](self._label_logits(pairs)).numpy()
         groups = [list(group) for _, group in groupby(pairs, key=itemgetter(0))]
         output = self.score([group[0][0] for group in groups], [[doc for _, doc in group] for group in groups])
         return ACTIVATIONS[self.config.activation](output.scores).numpy()
+
+    @torch.inference_mode()
+    def _label_logits(self, pairs: Sequence[tuple[str, str]]) -> Float[Tensor, "pairs labels"]:
+        logits = torch.zeros(len(pairs), self.config.num_labels)
+        for positions, values in self.batches.run(
+            self._tokenize_pairs(pairs), self._seen_logits, tokenizer=self.tokenizer, device=self.device
+        ):
+            logits[torch.from_numpy(positions)] = values
+        return logits
 
     def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
         """Order documents by their score for a query, best first."""

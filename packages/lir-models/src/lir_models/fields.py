@@ -21,7 +21,7 @@ Sparsification = Literal["relu", "relu_log", "relu_2xlog"] | None
 Aggregation = Literal["sum", "mean", "max"]
 ScoringMask = Literal["punctuation"] | tuple[str, ...] | None
 Activation = Literal["identity", "tanh", "relu", "gelu", "silu", "sigmoid", "log_sigmoid"]
-ScoringStrategy = Literal["rank", "mono"]
+ScoringStrategy = Literal["rank", "mono", "label"]
 Side = Literal["query", "doc"]
 Form = Literal["dense", "sparse", "multi-vector", "coil"]
 

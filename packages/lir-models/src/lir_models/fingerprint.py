@@ -32,6 +32,7 @@ _SETTINGS_OF_NO_SCORE = {
     "initializer_range",
     "label2id",
     "problem_type",
+    "sbert_ce_default_activation_function",
     "sentence_transformers",
     "task_specific_params",
     "torch_dtype",

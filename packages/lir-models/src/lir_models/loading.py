@@ -7,8 +7,9 @@ from typing import Any
 from lir_models import registry
 from lir_models.checkpoints import Checkpoint, Kind, adapter, recognise
 from lir_models.checkpoints.checkpoint import Source
-from lir_models.config import BiEncoderConfig, CrossEncoderConfig
+from lir_models.config import BiEncoderConfig
 from lir_models.errors import CheckpointError, ModelNotFoundError
+from lir_models.families.mono import MonoConfig
 from lir_models.references import PACKAGE_PREFIX, HubOptions, full_name, resolve
 
 _DEFAULT = HubOptions()
@@ -43,7 +44,7 @@ def _on_base(checkpoint: Checkpoint, hub: HubOptions) -> Checkpoint:
             heads=lambda _: checkpoint.heads("query"),
         )
     config = checkpoint.config
-    if checkpoint.of_base and isinstance(base.config, CrossEncoderConfig):
+    if checkpoint.of_base and isinstance(base.config, MonoConfig):
         config = config.replace(**{name: getattr(base.config, name) for name in checkpoint.of_base})
     return replace(
         base,

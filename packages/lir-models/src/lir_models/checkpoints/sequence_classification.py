@@ -21,22 +21,26 @@ def detect(folder: Path) -> bool:
 def read(folder: Path) -> Checkpoint:
     """Read the rule: labels from the head, activation from where a tool left it."""
     values = read_settings(folder / "config.json")
-    labels = num_labels(values)
-    if labels not in (1, 2):
-        raise CheckpointError(
-            f"'{folder}' is a classifier of {labels} labels; a cross-encoder has 1 (a logit) or 2 (not relevant, relevant)."
-        )
+    labels = _labels(values)
     path = values.inner("sentence_transformers").text("activation_fn") or values.text(
         "sbert_ce_default_activation_function"
     )
     # Without a word on it, sentence-transformers takes the sigmoid of a single logit.
-    activation = activation_of(path) if path else ("sigmoid" if labels == 1 else "identity")
-    config = MonoConfig(scoring_strategy="rank" if labels == 1 else "mono", activation=activation)
+    activation = activation_of(path) if path else ("sigmoid" if len(labels) == 1 else "identity")
+    if len(labels) > 2:
+        config = MonoConfig(scoring_strategy="label", labels=labels, activation=activation)
+    else:
+        config = MonoConfig(scoring_strategy="rank" if len(labels) == 1 else "mono", activation=activation)
     return Checkpoint(kind="cross-encoder", config=config, folder=folder)
 
 
-def num_labels(values: Settings) -> int:
-    """Count the labels as transformers does: two unless config.json says otherwise."""
-    if values.get("id2label") is not None:
-        return len(values.inner("id2label"))
-    return values.number("num_labels", 2)
+def _labels(values: Settings) -> tuple[str, ...]:
+    """Name the labels as transformers does: two unless config.json says otherwise."""
+    names = values.inner("id2label")
+    if not names:
+        return tuple(f"LABEL_{place}" for place in range(values.number("num_labels", 2)))
+    try:
+        places = sorted(names, key=int)
+    except ValueError as error:
+        raise CheckpointError(f"'{values.path}' has id2label {dict(names)!r}; its keys are numbers.") from error
+    return tuple(names.text(place) for place in places)

@@ -91,7 +91,9 @@ def _read_classifier(module: Module, settings: Settings) -> Checkpoint:
     transformer = read_transformer(module, output="scores")
     if adapter.detect(module.folder):
         config = MonoConfig(**_common(settings, transformer))
-        return Checkpoint(kind="cross-encoder", config=config, folder=module.folder, of_base=("scoring_strategy",))
+        return Checkpoint(
+            kind="cross-encoder", config=config, folder=module.folder, of_base=("scoring_strategy", "labels")
+        )
     checkpoint = sequence_classification.read(module.folder)
     config: Any = checkpoint.config
     found = _common(settings, transformer, config.num_labels)
@@ -111,16 +113,15 @@ def _read_pooled(folder: Path, chain: Chain, settings: Settings, *, is_mono: boo
             f"'{folder}' scores by the pooling {pooling!r} and the layers {(*layers, layer)}; lir reads one mode, and one "
             "linear layer, or first the layer that BERT has for its first token."
         )
-    labels = 2 if is_mono else 1
-    if pooling not in get_args(get_args(RankerPooling)[0]) or layer.out_features != labels:
-        raise CheckpointError(
-            f"'{folder}' scores by the pooling {pooling!r} and {layer.out_features} labels; lir reads one mode and one label."
-        )
+    labels = layer.out_features
+    if pooling not in get_args(get_args(RankerPooling)[0]) or (is_mono and labels != 2):
+        raise CheckpointError(f"'{folder}' scores by the pooling {pooling!r} and {labels} labels; lir reads one mode.")
     config = MonoConfig(
-        scoring_strategy="mono" if is_mono else "rank",
+        scoring_strategy="rank" if labels == 1 else "mono" if labels == 2 else "label",
+        labels=tuple(f"LABEL_{place}" for place in range(labels)) if labels > 2 else None,
         pooling_strategy="bert_pool" if is_bert else pooling,  # pyright: ignore[reportArgumentType]
         linear_bias=layer.bias,
-        **_common(settings, read_transformer(chain[0])),
+        **_common(settings, read_transformer(chain[0]), 1 if is_mono else labels),
     )
     return Checkpoint(
         kind="cross-encoder", config=config, folder=chain[0].folder, heads=lambda _: _pooled_weights(chain[2:])
@@ -170,6 +171,8 @@ def not_said(config: CrossEncoderConfig) -> str:
             return f"{field} {getattr(config, field)!r}"
     if config.chat_template:
         return "a chat whose document is cut, not its end"
+    if config.label is not None:
+        return f"the log-probability of the label {config.label!r} of {len(config.labels or ())}"
     return "the sum of a pair's tokens" if config.pooling_strategy == "sum" else ""
 
 
