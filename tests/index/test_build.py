@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import numpy as np
@@ -188,6 +189,17 @@ def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path, write_parts):
     build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
     assert [path.name for path in (tmp_path / "idx").glob("segment-*")] == ["segment-1"]
     Index.open(tmp_path / "idx").verify()
+
+
+def test_a_folder_that_goes_meanwhile_is_not_made_again(tmp_path, write_parts, monkeypatch):
+    def lose(folder, manifest):
+        shutil.rmtree(folder)
+        manifest.write(folder)
+
+    monkeypatch.setattr(sys.modules["lir_index.build"], "commit", lose)
+    with pytest.raises(StorageError, match=r"index\.json' could not be written: No such file or directory"):
+        build(write_parts(["a"], [[1.0]]), tmp_path / "idx", CONFIG)
+    assert not (tmp_path / "idx").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")

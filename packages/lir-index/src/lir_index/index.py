@@ -302,7 +302,7 @@ class Index:
     def _config(self) -> IndexConfig:
         try:
             return segment_class(self.kind).config_class(**self.manifest.parameters)
-        except TypeError as error:
+        except (TypeError, ArgumentError) as error:
             raise DamagedIndexError(
                 f"The index in '{self.path}' is damaged: an index of the kind {self.kind} is not built with "
                 f"{self.manifest.parameters!r:.100}."
