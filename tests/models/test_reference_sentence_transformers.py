@@ -114,8 +114,15 @@ def test_prompts_of_both_sides_equal(backbone: Path, tmp_path: Path, texts: list
     np.testing.assert_allclose(model.encode_document(texts), reference.encode_document(texts), atol=1e-5)
 
 
-def test_a_prompt_left_out_of_pooling_equals(backbone: Path, tmp_path: Path, texts: list[str]) -> None:
-    chain = [modules.Transformer(str(backbone)), modules.Pooling(32, pooling_mode="mean", include_prompt=False)]
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+@pytest.mark.parametrize(
+    "pooling", ["cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", ("mean", "weightedmean")]
+)
+def test_a_prompt_left_out_of_pooling_equals(
+    tiny_model: Callable[..., Path], tmp_path: Path, texts: list[str], pooling: object, kind: str
+) -> None:
+    transformer = modules.Transformer(str(tiny_model(kind)))
+    chain = [transformer, modules.Pooling(32, pooling_mode=pooling, include_prompt=False)]
     reference = sentence_transformers.SentenceTransformer(modules=chain, prompts={"query": "what is "}, device="cpu")
     reference.save(str(tmp_path / "st"))
     kept = [text for text in texts if text]

@@ -17,7 +17,7 @@ Pooled = Float[Tensor, "texts dim"]
 
 
 def pool(
-    tokens: Float[Tensor, "texts length dim"], mask: Num[Tensor, "texts length"], pooling: Pooling
+    tokens: Float[Tensor, "texts length dim"], mask: Num[Tensor, "texts length"], pooling: Pooling, *, skipped: int = 0
 ) -> Float[Tensor, "texts pooled"]:
     """Pool token embeddings to one vector a text.
 
@@ -25,14 +25,18 @@ def pool(
         tokens: Token embeddings.
         mask: 1 where there is a token that counts.
         pooling: One mode, or several whose results are concatenated.
+        skipped: How many of each text's first tokens are left out; places are counted with them, as
+            sentence-transformers counts them.
 
     Returns:
         The modes' results side by side, float32.
     """
     modes = pooling if isinstance(pooling, tuple) else (pooling,)
     tokens = tokens.float()  # half-precision sums over a long text lose digits
-    mask = mask.to(tokens.dtype)
-    return torch.cat([_MODES[mode](tokens, mask) for mode in modes if mode is not None], dim=-1)
+    places = mask.cumsum(dim=1)
+    mask = (mask * (places > skipped)).to(tokens.dtype)
+    weights = {"weighted_mean": mask * places}
+    return torch.cat([_MODES[mode](tokens, weights.get(mode, mask)) for mode in modes if mode is not None], dim=-1)
 
 
 def _at(tokens: Tokens, positions: Int[Tensor, " texts"]) -> Pooled:
@@ -63,17 +67,13 @@ def _max(tokens: Tokens, mask: Mask) -> Pooled:
     return tokens.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).amax(dim=1)
 
 
-def _weighted_mean(tokens: Tokens, mask: Mask) -> Pooled:
-    """Muennighoff (2022), *SGPT*: the n-th token weighs n. https://arxiv.org/abs/2202.08904."""
-    return _mean(tokens, mask * mask.cumsum(dim=1))
-
-
 _MODES: dict[PoolingMode, Callable[[Tokens, Mask], Pooled]] = {
     "first": _first,
     "max": _max,
     "mean": _mean,
     "mean_sqrt_len": _mean_sqrt_len,
-    "weighted_mean": _weighted_mean,
+    # Muennighoff (2022), *SGPT*: the n-th token of a text weighs n. https://arxiv.org/abs/2202.08904
+    "weighted_mean": _mean,
     "last": _last,
     "sum": _sum,
 }

@@ -92,10 +92,7 @@ class DenseHead(nn.Module):
         if pooling is None:
             mask = self.scored_tokens(batch, side)
             return Packed(self.project(hidden[mask]), mask.sum(dim=1))
-        mask = batch.attention_mask
-        if unpooled := self._unpooled[side]:
-            mask = mask * (mask.cumsum(dim=1) > unpooled)
-        vectors = self.project(pool(hidden, mask, pooling))
+        vectors = self.project(pool(hidden, batch.attention_mask, pooling, skipped=self._unpooled[side]))
         return as_packed(vectors) if self.config.form == "multi-vector" else vectors
 
     def takes_first_token(self, side: Side) -> bool:
