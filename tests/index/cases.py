@@ -84,6 +84,11 @@ class Case:
     needs: str = "numpy"
 
     @property
+    def is_by_terms(self):
+        """Whether a document is found only where it shares a term with the query."""
+        return self.shape is sparse
+
+    @property
     def kind(self):
         return self.config().kind
 

@@ -34,13 +34,19 @@ def score_slowly(query, document, similarity):
     return product / lengths if lengths else 0.0
 
 
-def search_slowly(queries, documents, doc_ids, k, similarity):
+def share_a_term(query, document):
+    """Whether a document of term weights has a term of the query: one that has none is not found."""
+    return bool(np.any((np.asarray(query) != 0) & (np.asarray(document) != 0)))
+
+
+def search_slowly(queries, documents, doc_ids, k, similarity, *, by_terms=False):
     """For each query the best k pairs of document id and score, ties in the order of ids."""
     rankings = []
     for query in queries:
         scored = [
             (float(np.float32(score_slowly(query, document, similarity))), doc_id)
             for doc_id, document in zip(doc_ids, documents, strict=True)
+            if not by_terms or share_a_term(query, document)
         ]
         rankings.append([(doc_id, score) for score, doc_id in sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:k]])
     return rankings

@@ -210,3 +210,10 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, make_index):
 def test_importing_lir_index_does_not_import_bm25s():
     code = "import sys, lir_index; lir_index.Bm25IndexConfig(); assert not {'bm25s', 'Stemmer'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
+
+
+def test_stopwords_may_have_capitals(make_index):
+    index = make_index(["a", "b"], ["the cat", "the dog"], Bm25IndexConfig(stopwords=["The", "DOG"], stemmer=None))
+    assert index.search(["the"], 2).doc_ids == [[]]
+    assert index.search(["Dog"], 2).doc_ids == [[]]
+    assert index.search(["cat"], 2).doc_ids == [["a"]]

@@ -1,9 +1,12 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lir_index import FaissFlatIndexConfig
+from lir_index import FaissFlatIndexConfig, FaissSQIndexConfig
 from lir_index.faiss_flat import FaissFlatSegment
 
 faiss = pytest.importorskip("faiss")
@@ -71,3 +74,26 @@ def test_the_number_of_queries_decides_no_score(make_index):
     many, few = index.search(VECTORS[:50], 10), index.search(VECTORS[:2], 10)
     assert many.doc_ids[:2] == few.doc_ids
     assert np.array_equal(many.scores[:2], few.scores)
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from lir_index import Index, FaissSearchConfig
+index = Index.open(sys.argv[1], FaissSearchConfig(num_threads=2))
+queries = np.random.default_rng(0).normal(size=(500, 16)).astype(np.float32)
+expected = index.search(queries, 5).doc_ids
+child = os.fork()
+if child == 0:
+    os._exit(0 if index.search(queries, 5).doc_ids == expected else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.parametrize("config", [FaissFlatIndexConfig(), FaissSQIndexConfig()])
+def test_a_forked_process_searches_after_a_search_with_threads(make_index, config):
+    vectors = np.random.default_rng(1).normal(size=(3000, 16)).astype(np.float32)
+    index = make_index([f"d{i}" for i in range(3000)], vectors, config)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, str(index.path)], check=False, timeout=120)
+    assert done.returncode == 0

@@ -121,21 +121,25 @@ def test_batches_and_threads_change_nothing(make_index):
 
 @pytest.mark.parametrize("similarity", ["dot", "l2"])
 @pytest.mark.parametrize("doc_aggregation", ["max", "sum", "mean"])
-def test_torch_finds_what_numpy_finds(make_index, similarity, doc_aggregation):
+def test_torch_finds_what_numpy_finds(make_index, monkeypatch, similarity, doc_aggregation):
     pytest.importorskip("torch")
     from lir_index.max_sim_torch import TorchEngine
 
+    by_torch = TorchEngine.scores
+    asked = []
+    monkeypatch.setattr(TorchEngine, "scores", lambda *arguments: (asked.append(1), by_torch(*arguments))[1])
     config = MultiVectorIndexConfig(similarity=similarity)
     index = make_index(names(500), texts(500, 12), config, doc_aggregation=doc_aggregation)
     queries = packed(texts(7, 12, seed=5))
     expected = [index.search(queries, 20), index.search(queries, 20, allowed=names(500)[::3])]
-    segment = index._segments[0]
-    segment._engine = TorchEngine(segment._vectors, "cpu")
+    assert not asked
+    index = Index.open(index.path, MultiVectorSearchConfig(device="cpu:0"))
     for found, told in zip(
         [index.search(queries, 20), index.search(queries, 20, allowed=names(500)[::3])], expected, strict=True
     ):
         assert found.doc_ids == told.doc_ids
         assert all(np.array_equal(a, b) for a, b in zip(found.scores, told.scores, strict=True))
+    assert asked
 
 
 @pytest.mark.gpu

@@ -72,11 +72,11 @@ def test_the_whole_mass_is_every_weight_however_small():
 
 
 def test_a_document_found_by_what_was_left_out_has_its_score(make_index):
-    # Neither 'a' nor 'b' is in the list of the term 1, and 'c' shares no term with the query.
+    # Neither 'a' nor 'b' is in the list of the term 1; they are found by the term 0. 'c' shares no term with the query.
     documents = sparse.csr_array(np.array([[9.0, 1, 0], [9, 0.5, 0], [0, 0, 1]]))
     index = make_index(["b", "a", "c"], documents, SparseTwoStepIndexConfig(kept_mass=0.5))
-    result = index.search(sparse.csr_array(np.array([[0.0, 1, 0]])), 3)
-    assert (result.doc_ids[0], result.scores[0].tolist()) == (["b", "a", "c"], [1, 0.5, 0])
+    result = index.search(sparse.csr_array(np.array([[1.0, 1, 0]])), 3)
+    assert (result.doc_ids[0], result.scores[0].tolist()) == (["b", "a"], [10, 9.5])
 
 
 def test_negative_weights_are_ranked_exactly(make_index, collection):

@@ -193,7 +193,8 @@ class Tokenizer:
     def __init__(self, stemmer: str | None, stopwords: str | list[str] | None) -> None:
         self._tokenize = _load_bm25s().tokenize
         self._stemmer = None if stemmer is None else _make_stemmer(stemmer)
-        self._stopwords = stopwords
+        # Texts are in lower case when stopwords are left out of them.
+        self._stopwords = [word.lower() for word in stopwords] if isinstance(stopwords, list) else stopwords
         try:
             self.words([""])
         except ValueError:

@@ -128,10 +128,6 @@ class DocIds:
             found = sorted(position for doc_id in wanted if (position := self._find(doc_id)) is not None)
         return np.array(found, dtype=np.int64)
 
-    def first(self, count: int) -> Integers:
-        """Positions of the documents with the smallest ids."""
-        return self._order[:count]
-
     @cached_property
     def _order(self) -> Integers:
         order = np.empty(len(self), dtype=np.int64)

@@ -62,22 +62,22 @@ class RescoringSegment(Segment):
         Args:
             terms: Of one query.
             weights: Of one query.
-            candidates: Positions of allowed documents, in rising order; None for all. Where they are fewer than ``k``,
-                documents with the smallest ids join them.
+            candidates: Positions of allowed documents, in rising order; None for all.
             k: Number of results wanted, not more than there are allowed documents.
             allowed: Which documents may be found; None for all.
             scores: Of the candidates, where they are known exactly.
 
         Returns:
-            Positions and scores, best first.
+            Positions and scores, best first; a document that shares no term with the query is not among them.
         """
         if candidates is None:
             candidates = np.arange(self.num_docs) if allowed is None else np.flatnonzero(allowed)
-        elif len(candidates) < k:
-            candidates = np.union1d(candidates, self._first_others(candidates, k - len(candidates), allowed))
-            scores = None
         if scores is None:
             scores = self.score(candidates, terms, weights)
+        shares = scores != 0
+        if not self.is_positive(weights):
+            shares |= self._share_a_term(terms[weights != 0])[candidates]
+        candidates, scores = candidates[shares], scores[shares]
         order = best(scores, self.doc_ids.ranks[candidates], k)
         # + 0.0 turns a negative zero into zero.
         return candidates[order], scores[order] + np.float32(0)
@@ -89,17 +89,15 @@ class RescoringSegment(Segment):
             arrays = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr}
             yield Batch("sparse", arrays, self.space.dim)
 
-    def _first_others(
-        self, found: Int64[np.ndarray, " found"], count: int, allowed: Mask | None
-    ) -> Int64[np.ndarray, " others"]:
-        """The documents with the smallest ids beside those found."""
-        if allowed is None:
-            # One of the first so many is not among those found.
-            places = self.doc_ids.first(count + len(found))
-        else:
-            places = np.flatnonzero(allowed)
-            places = places[np.argsort(self.doc_ids.ranks[places])]
-        return places[~np.isin(places, found)][:count]
+    def _share_a_term(self, terms: Terms) -> Mask:
+        """Say of each document whether it has one of the terms; where weights are negative, a score of 0 does not."""
+        shares = np.zeros(self.num_docs, dtype=bool)
+        for some, entries in self.documents.blocks():
+            has_term = np.isin(self.documents.indices[entries], terms) & (self.documents.data[entries] != 0)
+            counts = np.concatenate([[0], np.cumsum(has_term)])
+            ends = self.documents.indptr[some.start : some.stop + 1] - entries.start
+            shares[some] = np.diff(counts[ends]) > 0
+        return shares
 
 
 def write_documents(folder: Path, documents: Documents, space: Space) -> dict[str, Any]:
