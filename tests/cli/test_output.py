@@ -35,6 +35,31 @@ def test_a_long_text_is_cut_on_a_terminal() -> None:
     assert "…" in shown.decode()
 
 
+def shown_at(width: int, code: str) -> str:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(width), "NO_COLOR": "1", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:
+        pass
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_table_that_is_too_wide_for_the_terminal_is_printed_row_by_row() -> None:
+    code = (
+        "from lir_cli.output import print_table\n"
+        "columns = [f'column{number}' for number in range(10)]\n"
+        "print_table(columns, [['value'] * 10, ['other'] * 10])"
+    )
+    assert "\ncolumn9  value\n\ncolumn0  other\n" in shown_at(80, code)
+    assert "column0  value" not in shown_at(160, code)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which a test sets."""

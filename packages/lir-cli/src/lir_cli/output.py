@@ -13,10 +13,15 @@ from lir_cli.voice import voice
 
 # Two or three lines of a terminal: enough to tell whether a hit is worth reading.
 _LONGEST_CELL = 280
+# A longer word, an id mostly, is folded all the same.
+_LONGEST_WORD = 24
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table: drawn on a terminal, where long texts are cut, tab-separated and whole for a program."""
+    """Print a table: drawn on a terminal, where long texts are cut, tab-separated and whole for a program.
+
+    Where a terminal is too narrow for its columns, each row is printed as a block of lines.
+    """
     if not _is_first_process():
         return
     texts = [[clean_line(f"{cell:.4f}" if isinstance(cell, float) else str(cell)) for cell in row] for row in rows]
@@ -28,12 +33,25 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    console = Console()
+    if _least_width(columns, texts) > console.width:
+        name_width = max(map(len, columns))
+        for number, row in enumerate(texts):
+            lines = (f"{name:{name_width}}  {cell}" for name, cell in zip(columns, row, strict=True))
+            echo("\n".join(["", *lines] if number else lines))
+        return
     table = Table(*(Column(name, overflow="fold") for name in columns))  # an id is never cut
     for row in texts:
         table.add_row(
             *(Text(cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL].rstrip()} …") for cell in row)
         )
-    Console().print(table)
+    console.print(table)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is whose cells are broken between words alone; an id or a number is none the better for it."""
+    longest = [max(map(len, " ".join(cells).split()), default=0) for cells in zip(columns, *rows, strict=True)]
+    return sum(min(width, _LONGEST_WORD) + 3 for width in longest) + 1
 
 
 def say(text: str) -> None:

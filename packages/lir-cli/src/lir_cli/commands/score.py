@@ -52,11 +52,14 @@ def command(
             raise SettingsError(f"{flag} is of --tuples, which is missing.")
     if query is None:
         raise SettingsError("There is no query to score documents for, and no --tuples.")
+    from lir_cli.output import print_table, say
+
+    if not documents and sys.stdin.isatty():
+        say("Documents, a line each; end with Ctrl-D:")
     texts = list(documents) or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     if not texts:
         raise SettingsError("There is no document to score.")
 
-    from lir_cli.output import print_table
     from lir_models import load_model
 
     scores = load_model(model).score(query, texts).scores.tolist()
