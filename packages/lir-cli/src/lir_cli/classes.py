@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from lir_cli.errors import SettingsError, did_you_mean
-from lir_cli.paper_names import renamed_class
 
 #: Packages whose classes a configuration may name.
 TRUSTED = (
@@ -75,12 +74,15 @@ def find_class(name: object, path: str, kinds: tuple[type, ...] = ()) -> type:
     if module and module.partition(".")[0] != _PAPER:
         if not is_trusted(module):
             raise _not_trusted(path, str(name), module)
-        candidates = [getattr(_imported(module, path), short, None)]
+        places = [_imported(module, path)]
     else:
-        candidates = [getattr(import_module(place), short, None) for place in _MODULES]
-    found = [item for item in candidates if isinstance(item, type)]
+        places = [import_module(place) for place in _MODULES]
+    try:
+        found = [item for item in (getattr(place, short, None) for place in places) if isinstance(item, type)]
+    except ImportError as error:  # a name of the paper's framework: the package says what is written here
+        raise SettingsError(f"{path}: {error}", hint=getattr(error, "hint", None)) from error
     if not found:
-        raise SettingsError(f"{path}: there is no class '{name}'.{_nearest(short)}")
+        raise SettingsError(f"{path}: there is no class '{name}'.{did_you_mean(short, _known(kinds))}")
     best = next((item for item in found if is_one_of(item, kinds)), found[0])
     # A trusted module has names of others, such as lightning's 'os' or 'Path': those are theirs.
     if not is_trusted(best.__module__):
@@ -118,12 +120,11 @@ def _not_trusted(path: str, name: str, module: str) -> SettingsError:
     )
 
 
-def _nearest(short: str) -> str:
-    return renamed_class(short) or did_you_mean(short, _known())
-
-
-def _known() -> Iterator[str]:
+def _known(kinds: tuple[type, ...]) -> Iterator[str]:
+    """Yield the names of classes of some kinds."""
     for place in _MODULES:
         module = import_module(place)
-        names = getattr(module, "__all__", None) or dir(module)
-        yield from (name for name in names if name[:1].isupper())
+        for name in getattr(module, "__all__", None) or dir(module):
+            found = getattr(module, name)
+            if isinstance(found, type) and is_one_of(found, kinds):
+                yield name

@@ -8,11 +8,41 @@ import click
 from lir_cli.errors import SettingsError
 from lir_cli.settings import Mapped, apply_overrides, check_overrides, read_yaml, short_name
 
+# What each command works on, and does.
+_DATASETS = {
+    "index": ("DocDataset", "indexes"),
+    "search": ("QueryDataset", "searches"),
+    "rerank": ("RunDataset", "re-ranks"),
+}
+
 
 def start(ctx: click.Context, configs: tuple[str, ...]) -> Mapped:
-    """Read the configuration; a mistyped flag is found before anything else."""
-    check_overrides(ctx.args, _names(ctx))
-    return read_yaml(configs)
+    """Read the configuration; a mistyped flag is found before anything else, and so is a configuration of another command.
+
+    Raises:
+        SettingsError: If there is one.
+    """
+    overrides = check_overrides(ctx.args, _names(ctx))
+    settings = read_yaml(configs)
+    given = [ctx.params.get(name) for name in ("docs", "queries", "run_path")]
+    if not any(given) and not any(path.startswith("data") for path, _ in overrides):
+        _refuse_other_stage(str(ctx.command.name), settings)
+    return settings
+
+
+def _refuse_other_stage(command: str, settings: Mapped) -> None:
+    """Refuse a configuration whose datasets are those of another command."""
+    datasets = ((settings.get("data") or {}).get("init_args") or {}).get("inference_datasets")
+    if command not in _DATASETS or not isinstance(datasets, list):
+        return
+    names = {short_name(item if isinstance(item, dict) else {"class_path": item}) for item in datasets}
+    for other, (name, words) in _DATASETS.items():
+        if other != command and names == {name}:
+            raise SettingsError(
+                f"This configuration {words}: of its inference_datasets each is a {name}, and lir {command} works on a "
+                f"{_DATASETS[command][0]}.",
+                hint=f"lir {other} --config ...",
+            )
 
 
 def _names(ctx: click.Context) -> list[str]:

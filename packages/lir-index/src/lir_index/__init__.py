@@ -67,7 +67,28 @@ __all__ = [
 ]
 
 
+# What the paper's listings import beside a config: one for each of its kinds.
+_INDEXERS = tuple(
+    f"{kind}{part}"
+    for kind in (
+        "FaissFlat",
+        "FaissIVF",
+        "FaissIVFPQ",
+        "FaissPQ",
+        "Faiss",
+        "Plaid",
+        "Seismic",
+        "TorchDense",
+        "TorchSparse",
+    )
+    for part in ("Indexer", "Searcher")
+)
+
+
 def __getattr__(name: str) -> Any:
+    if name in _INDEXERS:
+        done = "IndexCallback builds" if name.endswith("Indexer") else "SearchCallback searches"
+        raise ImportError(f"lir_index has no {name}, and needs none: {done} what a config says; leave the name out.")
     # The callbacks need lightning, which is an extra and takes seconds to import.
     if name not in ("IndexCallback", "SearchCallback"):
         raise AttributeError(f"module 'lir_index' has no attribute '{name}'")

@@ -69,7 +69,25 @@ _LAZY = {
 }
 
 
+# Names of Lightning IR that its users import, and what is written here.
+_ELSEWHERE = {
+    "SingleVectorBiEncoderConfig": "it is DprConfig",
+    "MultiVectorBiEncoderConfig": "it is ColConfig",
+    "LightningIRModel": "load_model, or BiEncoderModel and CrossEncoderModel, load a model",
+    **dict.fromkeys(
+        ("CoilModel", "ColModel", "DprModel", "MvrModel", "SpladeModel", "UniCoilModel"),
+        "BiEncoderModel makes the model of any config",
+    ),
+    **dict.fromkeys(("MonoModel", "SetEncoderModel"), "CrossEncoderModel makes the model of any config"),
+    **dict.fromkeys(
+        ("BiEncoderTokenizer", "CrossEncoderTokenizer", "LightningIRTokenizer"), "a model brings its tokenizer"
+    ),
+}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        raise ImportError(f"lir_models has no {name}: {_ELSEWHERE[name]}.")
     if name not in _LAZY:
         raise AttributeError(f"module 'lir_models' has no attribute '{name}'")
     return getattr(import_module(f"lir_models.{_LAZY[name]}"), name)

@@ -5,6 +5,8 @@
 >>> LightningIRTrainer(max_steps=1000).fit(module, data_module)  # doctest: +SKIP
 """
 
+from typing import TYPE_CHECKING, Any
+
 from lir_train.attribute_schedulers import (
     GenericConstantSchedulerWithLinearWarmup,
     GenericConstantSchedulerWithQuadraticWarmup,
@@ -165,3 +167,19 @@ __all__ = [
     "XtrCrossEntropy",
     "read_checkpoint",
 ]
+
+# Names of Lightning IR that its users import, and what is written here.
+_ELSEWHERE = {
+    "RankCallback": "it is ReRankCallback to re-rank, and lir_index.SearchCallback to search",
+    "RegisterLocalDatasetCallback": "lir_data.register_dataset makes local files an id, without a trainer",
+    "LightningIRWandbLogger": "WandbLogger of lightning logs the same",
+    "WarmupLRScheduler": "LinearLRSchedulerWithLinearWarmup is one of its kind",
+    "ScoreBasedInBatchLossFunction": "it is ScoreBasedInBatchCrossEntropy",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            raise ImportError(f"lir_train has no {name}: {_ELSEWHERE[name]}.")
+        raise AttributeError(f"module 'lir_train' has no attribute '{name}'")
