@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from lir_index.errors import (
     DamagedIndexError,
     DocumentIdError,
     EmbeddingsError,
+    NoIndexError,
     OtherModelError,
+    StorageError,
 )
 from lir_index.manifest import Manifest
 
@@ -218,3 +221,34 @@ def test_damaged_deletions_are_found(index):
     path.write_bytes(content[:-8] + b"\x01" * 8)
     with pytest.raises(DamagedIndexError, match=f"'{path}' is not as it was written"):
         Index.open(index.path)
+
+
+def test_an_index_that_has_gone_is_not_changed_and_leaves_no_folder(index):
+    expected = index.search(VECTORS, 3)
+    shutil.rmtree(index.path)
+    for change in (lambda: index.add(IDS[10:], VECTORS[10:]), lambda: index.delete(IDS[:2]), index.compact):
+        with pytest.raises(NoIndexError, match="There is no index in"):
+            change()
+    assert not index.path.exists()
+    # What was open stays open.
+    assert equal(index.search(VECTORS, 3), expected)
+
+
+def test_who_may_only_read_an_index_opens_it_and_is_told_that_it_cannot_be_changed(index):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who becomes nobody")
+    (index.path / "verified.json").unlink()
+    for folder in (index.path, *index.path.parents):
+        if folder.stat().st_uid == 0 and str(folder).count("/") > 1:
+            folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        reader = Index.open(index.path)
+        assert equal(reader.search(VECTORS, 3), index.search(VECTORS, 3))
+        reader.verify()
+        for change in (lambda: reader.add(IDS[10:], VECTORS[10:]), lambda: reader.delete(IDS[:2])):
+            with pytest.raises(StorageError, match=f"'{index.path}' could not be written: Permission denied"):
+                change()
+    finally:
+        os.seteuid(0)
+    assert {path.name for path in index.path.iterdir()} == {"index.json", "segment-1"}

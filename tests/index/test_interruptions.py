@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +33,10 @@ from lir_index import (
 )
 from lir_index.errors import NoIndexError, StorageError
 from lir_index.integrity import describe
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import killed
 
 CONFIGS = [
     FaissFlatIndexConfig(),
@@ -82,22 +88,6 @@ def change_it(folder, config):
         index.compact()
 
 
-@contextmanager
-def child(work):
-    """A process that does the work; it is killed at the end of the block, if it is not done by then."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    yield pid
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
 def contents(index):
     # Seismic clusters at random.
     reproducible = [{n: f for n, f in entry.files.items() if "seismic" not in n} for entry in index.manifest.segments]
@@ -112,8 +102,7 @@ def kill_at_random(folder, config, kills, seed):
     index_it(folder / "undisturbed", config)
     whole = time.monotonic() - began
     for _ in range(kills):
-        with child(lambda: index_it(folder / "killed", config)):
-            time.sleep(moments.uniform(0, whole))
+        killed(partial(index_it, folder / "killed", config), moments.uniform(0, whole))
         try:
             index = Index.open(folder / "killed" / "index")
         except NoIndexError:
@@ -121,8 +110,8 @@ def kill_at_random(folder, config, kills, seed):
         index.verify()
         assert len(index) == len(ids(config, 0, 2000))
     index_it(folder / "killed", config)
-    killed, undisturbed = (Index.open(folder / name / "index") for name in ("killed", "undisturbed"))
-    assert contents(killed) == contents(undisturbed)
+    ended, undisturbed = (Index.open(folder / name / "index") for name in ("killed", "undisturbed"))
+    assert contents(ended) == contents(undisturbed)
     assert not list((folder / "killed").rglob("*.tmp"))
     kill_changes(folder, config, kills, moments)
 
@@ -138,8 +127,7 @@ def kill_changes(folder, config, kills, moments):
     whole = time.monotonic() - began
     sizes = {len(ids(config, 0, stop)) - gone for stop in (1000, 1400) for gone in (0, len(ids(config, 100, 300)))}
     for _ in range(kills):
-        with child(lambda: change_it(base, config)):
-            time.sleep(moments.uniform(0, whole))
+        killed(partial(change_it, base, config), moments.uniform(0, whole))
         index = Index.open(base / "index")
         index.verify()
         assert len(index) in sizes

@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -230,8 +231,7 @@ class Index:
     def _add(self, documents: Documents) -> None:
         if documents.num_docs == 0:
             return
-        with changing(self.path):
-            self._load(Manifest.read(self.path))
+        with self._changing():
             told = self.manifest
             if (documents.form, documents.dim) != (told.form, told.embedding_dim):
                 raise EmbeddingsError(
@@ -270,8 +270,7 @@ class Index:
         """
         if isinstance(doc_ids, str):
             raise ArgumentError(f"doc_ids is a list of document ids; this is the one text '{doc_ids}'.")
-        with changing(self.path):
-            self._load(Manifest.read(self.path))
+        with self._changing():
             gone = self.doc_ids.positions(doc_ids)
             if len(gone):
                 deleted = write_deleted(self.path, np.union1d(self._deleted(), gone))
@@ -287,8 +286,7 @@ class Index:
             BusyIndexError: If another process is changing the index.
             StorageError: If the operating system refuses to write; the index is as before.
         """
-        with changing(self.path):
-            self._load(Manifest.read(self.path))
+        with self._changing():
             if len(self._segments) == 1 and self.manifest.deleted is None:
                 return
             if len(self) == 0:
@@ -298,6 +296,14 @@ class Index:
             rest = StoredDocuments(self._segments, self.doc_ids, self.manifest.space)
             entry = write_segment(self.path, rest, kind, config, self.manifest.space)
             self._commit(segments=(entry,), deleted=None)
+
+    @contextmanager
+    def _changing(self) -> Generator[None]:
+        # Where the index has gone, no empty folder takes its place.
+        Manifest.read(self.path)
+        with changing(self.path):
+            self._load(Manifest.read(self.path))
+            yield
 
     def _config(self) -> IndexConfig:
         try:
