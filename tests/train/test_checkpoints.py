@@ -283,3 +283,43 @@ def test_what_is_no_checkpoint_is_told(
         torch.save(content, "x.ckpt")
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint("x.ckpt")
+
+
+@pytest.mark.parametrize("kind", MODULES)
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_a_module_is_loaded_from_a_checkpoint(
+    backbone: Path, collection: Path, tmp_path: Path, kind: str, has_folder: bool
+) -> None:
+    if kind == "adapter":
+        pytest.importorskip("peft")
+    module = MODULES[kind](str(backbone))
+    callback = LightningIRModelCheckpoint if has_folder else ModelCheckpoint
+    fit(module, collection, callback(tmp_path / "kept", filename="end"))
+    path = tmp_path / "kept" / "end.ckpt"
+    if kind == "adapter" and not has_folder:
+        with pytest.raises(CheckpointError, match=r"is of a model with an adapter, whose settings lie in .*kept/end'"):
+            type(module).load_from_checkpoint(path)
+        return
+    loaded = type(module).load_from_checkpoint(path, loss_functions=[RankNet()])
+    assert loaded.model.config == module.model.config
+    assert scores(loaded) == pytest.approx(scores(module), abs=1e-6)
+    assert all(torch.equal(loaded.state_dict()[name], weight) for name, weight in module.state_dict().items())
+
+
+def test_a_checkpoint_of_another_kind_is_refused(backbone: Path, collection: Path, tmp_path: Path) -> None:
+    fit(MODULES["bi-encoder"](str(backbone)), collection, ModelCheckpoint(tmp_path / "kept", filename="end"))
+    with pytest.raises(CheckpointError, match="is of a bi-encoder, which a CrossEncoderModule does not load"):
+        CrossEncoderModule.load_from_checkpoint(tmp_path / "kept" / "end.ckpt")
+
+
+def test_a_checkpoint_that_names_no_model_needs_one(backbone: Path, tmp_path: Path) -> None:
+    module = BiEncoderModule(str(backbone))
+    torch.save({"state_dict": module.state_dict()}, tmp_path / "old.ckpt")
+    with pytest.raises(CheckpointError, match=r"does not say of which model it is, and the folder .*old'") as told:
+        BiEncoderModule.load_from_checkpoint(tmp_path / "old.ckpt")
+    assert "model_name_or_path" in told.value.hint
+    loaded = BiEncoderModule.load_from_checkpoint(tmp_path / "old.ckpt", model_name_or_path=str(backbone))
+    assert scores(loaded) == scores(module)
+    torch.save({"state_dict": {"weight": torch.ones(1)}}, tmp_path / "old.ckpt")
+    with pytest.raises(CheckpointError, match=r"old.ckpt' holds other weights than"):
+        BiEncoderModule.load_from_checkpoint(tmp_path / "old.ckpt", model_name_or_path=str(backbone))

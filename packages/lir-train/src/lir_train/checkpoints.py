@@ -54,7 +54,7 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
         return super().format_checkpoint_name(plain, template, *args, **kwargs)
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
-        folder = _folder(filepath)
+        folder = model_folder(filepath)
         # A linked folder is that of another checkpoint, and stays.
         if not folder.is_symlink():
             check_replaceable(folder)
@@ -70,14 +70,14 @@ class LightningIRModelCheckpoint(ModelCheckpoint):
         link = super(LightningIRModelCheckpoint, LightningIRModelCheckpoint)._link_checkpoint
         # Lightning would remove any folder.
         if trainer.is_global_zero:
-            remove_model(_folder(linkpath))
-        link(trainer, str(_folder(filepath)), str(_folder(linkpath)))
+            remove_model(model_folder(linkpath))
+        link(trainer, str(model_folder(filepath)), str(model_folder(linkpath)))
         link(trainer, filepath, linkpath)
 
     def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         if trainer.is_global_zero:
             with suppress(ForeignFolderError):  # someone has put something there: it stays
-                remove_model(_folder(filepath))
+                remove_model(model_folder(filepath))
         super()._remove_checkpoint(trainer, filepath)
 
 
@@ -112,6 +112,6 @@ def read_checkpoint(path: str | Path, *, weights: bool = True) -> dict[str, Any]
     return found
 
 
-def _folder(filepath: str) -> Path:
+def model_folder(path: str | Path) -> Path:
     """Return where the model of a checkpoint lies."""
-    return Path(filepath.removesuffix(ModelCheckpoint.FILE_EXTENSION))
+    return Path(str(path).removesuffix(ModelCheckpoint.FILE_EXTENSION))

@@ -53,6 +53,10 @@ class ForeignFileError(LirTrainError):
     """Something among the checkpoints of a training that lir did not put there, and does not remove."""
 
 
+class RankEndedError(LirTrainError):
+    """One of several processes that work together has ended, and so do the others."""
+
+
 class OutOfMemoryError(LirTrainError):
     """A step that does not fit in memory."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +21,7 @@ from lir_train.collection_search import CollectionSearch
 from lir_train.errors import ArgumentError, DivergedError, WrongStageError
 from lir_train.gather import merged_runs
 from lir_train.learnable import check_learnable
+from lir_train.loading import load_module, note_model
 from lir_train.losses import LossFunction, LossInput
 from lir_train.mini_batches import NO_LIMITS, MiniBatchLimits
 from lir_train.named_arguments import NamedArguments
@@ -156,8 +157,9 @@ class LightningIRModule(LightningModule, NamedArguments):
             data.set_epoch(self.current_epoch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the random numbers."""
+        """Keep the state of the random numbers, and what the model was made of."""
         checkpoint["random_state"] = random_state()
+        note_model(checkpoint, self.model)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the state of the random numbers up, for the first step."""
@@ -273,6 +275,34 @@ class LightningIRModule(LightningModule, NamedArguments):
                 measured = evaluate(runs.get(place, {}), qrels, self.evaluation_metrics)
                 values |= {f"{dataset.name}/{measure}": value for measure, value in measured.items()}
         return values
+
+    @classmethod
+    def load_from_checkpoint(  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Load what a training left: the model in the folder beside the checkpoint, or what the checkpoint says of it.
+
+        Args:
+            checkpoint_path: A checkpoint of `LightningIRModelCheckpoint`, or of Lightning's own ModelCheckpoint.
+            map_location: The device; None for the CPU.
+            hparams_file: Not needed; taken for the sake of code written for Lightning.
+            strict: Whether the checkpoint must hold each weight of the model, and no other.
+            weights_only: Not needed: no code that a checkpoint holds is ever run.
+            **kwargs: Arguments of the module, such as ``loss_functions``; or ``model_name_or_path``, for a checkpoint that
+                does not say of which model it is.
+
+        Raises:
+            CheckpointError: If there is no such checkpoint, or it is damaged, or nothing says of which model it is.
+        """
+        del hparams_file, weights_only
+        module = load_module(cls, checkpoint_path, kwargs, strict=strict is not False)
+        return module if map_location is None else module.to(map_location)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Save the model, as `lir_models` does."""

@@ -1,5 +1,6 @@
 """The trainer: Lightning's, with the stages of a retrieval pipeline."""
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from lir_train.errors import OutOfMemoryError, WrongStageError
 from lir_train.module import LightningIRModule
 from lir_train.named_arguments import NamedArguments
 from lir_train.partial_run import PartialRuns
+from lir_train.ranks import watched
 
 
 class LightningIRTrainer(Trainer, NamedArguments):
@@ -44,6 +46,7 @@ class LightningIRTrainer(Trainer, NamedArguments):
             TargetsMissingError: If it does not say what is to be learnt, and a loss must know.
             DivergedError: If the loss becomes infinite or no number.
             OutOfMemoryError: If memory runs out.
+            RankEndedError: If one of several processes ended.
         """
         if ckpt_path is not None:
             read_checkpoint(ckpt_path, weights=False)
@@ -51,8 +54,13 @@ class LightningIRTrainer(Trainer, NamedArguments):
             self.limit_val_batches = 0
         write_whole(self.strategy)
         module.train()  # a model is loaded for inference, with dropout off
+        # Our loaders count right, however many processes read.
+        warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
         try:
-            super().fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
+            with watched(
+                self, "the training goes on from its last checkpoint, if it has one: lir train --resume, or ckpt_path"
+            ):
+                super().fit(module, datamodule=datamodule, ckpt_path=ckpt_path)
         except (RuntimeError, MemoryError) as error:
             if is_memory_error(error):
                 raise OutOfMemoryError(
@@ -73,7 +81,7 @@ class LightningIRTrainer(Trainer, NamedArguments):
         _refuse_cross_encoder(module, "index")
         self._check_once("index", datamodule)
         with self._callbacks_of("index"):
-            self._infer(module, datamodule)
+            self._infer(module, datamodule, "what is encoded is kept; the same command goes on from there")
 
     def search(self, module: LightningIRModule, datamodule: LightningIRDataModule) -> dict[str, float]:
         """Search an index with queries; a ``SearchCallback`` says which and where to.
@@ -192,9 +200,15 @@ class LightningIRTrainer(Trainer, NamedArguments):
         finally:
             data.kept = {}
 
-    def _infer(self, module: LightningIRModule, data: LightningIRDataModule) -> None:
+    def _infer(
+        self,
+        module: LightningIRModule,
+        data: LightningIRDataModule,
+        hint: str = "the same command goes on with the queries that are left",
+    ) -> None:
         # The callbacks keep what is needed; predictions of a whole collection would not fit in memory.
-        self.predict(module, datamodule=data, return_predictions=False)
+        with watched(self, hint):
+            self.predict(module, datamodule=data, return_predictions=False)
 
 
 def _decides_scores(

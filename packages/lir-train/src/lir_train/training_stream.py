@@ -62,6 +62,10 @@ class TrainingStream(IterableDataset[Any]):
         # Now, not when the first batch is asked for: by then another epoch may have been said.
         return self._batches(self.epoch, self.num_done + number, workers)
 
+    def count_batches(self) -> int:
+        """Count the batches of an epoch; of a file, its records are read."""
+        return sum(1 for _ in self._windows(self.epoch))
+
     def _batches(self, epoch: int, start: int, step: int) -> Iterator[TrainBatch]:
         self.dataset.set_epoch(epoch)
         place = -1
@@ -128,6 +132,18 @@ class TrainingLoader(DataLoader[Any]):
         super().__init__(stream, batch_size=None, num_workers=num_workers, generator=torch.Generator())
         self.stream = stream
         self.trainer = trainer
+        self._length: int | None = None
+
+    def __len__(self) -> int:
+        """Count the batches, where a part of them is asked for: Lightning asks in any case, and a file is read for it."""
+        trainer = self.trainer
+        parts = ("limit_train_batches", "val_check_interval", "overfit_batches")
+        values = [getattr(trainer, name, None) for name in parts]
+        if not any(isinstance(value, float) and value not in (0.0, 1.0) for value in values):
+            raise TypeError("The number of batches is not known before they are read.")
+        if self._length is None:
+            self._length = self.stream.count_batches()
+        return self._length
 
     def state_dict(self) -> dict[str, int]:
         """Return which epoch and which of its batches comes next."""
