@@ -9,6 +9,7 @@ from lir_cli.errors import SettingsError
 from lir_cli.optimizer import optimizer_blueprint
 from lir_cli.progress import ProgressCallback
 from lir_cli.settings import Mapped, has_callback, register_datasets
+from lir_cli.signals import say_on_stop
 from lir_cli.steps import with_training_steps
 from lir_cli.stopping import stop_by_signals
 from lir_models import detect
@@ -110,6 +111,8 @@ class Pipeline:
             **options: Passed on to the trainer.
         """
         self.trainer.check(self.stage, self.data)
+        if self.stage in ("search", "re_rank") and getattr(self.callback(), "run_path", None) is not None:
+            say_on_stop("What is finished is kept beside the run; the same command goes on from there.")
         module = self._model.make()
         if self._optimizer:
             scheduler = self._scheduler.make if self._scheduler else None
