@@ -78,7 +78,7 @@ def save_tiny(folder: Path, kind: str, head: str, words: list[str], *, seed: int
     """
     style = "llama" if kind == "qwen2" else _TOKENIZER_OF.get(kind, "bert")
     vocabulary = [*_SPECIAL[style], *words]
-    _tokenizer(style, vocabulary).save_pretrained(folder)
+    tokenizer_of(style, vocabulary).save_pretrained(folder)
     name, settings = KINDS[kind]
     config_class = getattr(transformers, f"{name}Config")
     values = {"vocab_size": len(vocabulary), "initializer_range": 0.2, "max_position_embeddings": 64, **_SIZE}
@@ -91,7 +91,8 @@ def save_tiny(folder: Path, kind: str, head: str, words: list[str], *, seed: int
     return folder
 
 
-def _tokenizer(style: str, vocabulary: list[str]) -> PreTrainedTokenizerFast:
+def tokenizer_of(style: str, vocabulary: list[str]) -> PreTrainedTokenizerFast:
+    """Make the tokenizer of a style: ``bert``, ``roberta``, ``t5`` or ``llama``."""
     ids = {token: place for place, token in enumerate(vocabulary)}
     unknown = "[UNK]" if style == "bert" else "<unk>"
     tokenizer = Tokenizer(WordLevel(ids, unk_token=unknown))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lir_models.bert_layers import use_fast_layers
-from lir_models.checkpoints.files import read_settings, readable
+from lir_models.checkpoints.files import readable
 from lir_models.errors import CheckpointError
 from lir_models.onnx_runtime import Backend, check_encoder, use_onnx_runtime
 from lir_models.precision import HALF, check_precision, use_half_precision
@@ -182,7 +182,7 @@ class _NoPooler(nn.Module):
 def load_tokenizer(
     folder: Path, *, trust_remote_code: bool = False, backbone_config: Mapping[str, Any] | None = None
 ) -> Tokenizer:
-    """Load a folder's tokenizer; texts are cut at what the backbone has positions for."""
+    """Load a folder's tokenizer; how many tokens a backbone takes, it is told by the backbone itself (`Tokenizer.fit`)."""
     from transformers import AutoTokenizer
 
     with quiet(), readable(folder):
@@ -192,18 +192,7 @@ def load_tokenizer(
         if "backbone_model_type" in (backbone_config or {}) and (backbone_config or {}).get("type_vocab_size", 0) > 1:
             tokenizer.model_input_names = [*dict.fromkeys([*tokenizer.model_input_names, "token_type_ids"])]
             tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
-        if backbone_config is None and (folder / "config.json").is_file():
-            backbone_config = read_settings(folder / "config.json")
-        return Tokenizer(tokenizer, _positions(backbone_config or {}))
-
-
-def _positions(config: Mapping[str, Any]) -> int | None:
-    """Return the number of tokens that there are positions for; RoBERTa's kind reserve the first ones for padding."""
-    positions = config.get("max_position_embeddings")
-    if positions is None or positions <= 0:
-        return None
-    reserved = config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
-    return positions - (config.get("pad_token_id", 1) + 1 if reserved else 0)
+        return Tokenizer(tokenizer)
 
 
 def add_tokens(backbone: nn.Module, tokenizer: Tokenizer, tokens: Collection[str]) -> None:

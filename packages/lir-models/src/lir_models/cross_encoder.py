@@ -65,6 +65,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         self, backbone: nn.Module, tokenizer: Tokenizer, config: CrossEncoderConfig, *, name: str = ""
     ) -> None:
         super().__init__()
+        tokenizer.fit(backbone)
         self.batches = BatchRunner()
         self.head: PooledRanker | T5Ranker | CausalRanker | None = None
         if isinstance(config, MonoConfig):

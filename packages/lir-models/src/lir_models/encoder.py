@@ -40,6 +40,7 @@ class Encoder(nn.Module):
         if new_tokens:
             _check_first_tokens(backbone, config)
         drop_pooler(backbone)
+        tokenizer.fit(backbone)
         self._new_tokens = _add_tokens(backbone, tokenizer, config, allowed=new_tokens)
         self.tokenizer = tokenizer
         self.backbone = backbone

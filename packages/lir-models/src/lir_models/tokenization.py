@@ -14,10 +14,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from lir_models.errors import CheckpointError, ConfigError, InputError, did_you_mean
 from lir_models.fields import ScoringMask
+from lir_models.positions import positions_of
 
 logger = logging.getLogger(__name__)
 
@@ -145,14 +146,12 @@ class Tokenizer:
 
     Args:
         tokenizer: A transformers tokenizer.
-        max_length: Most tokens that the backbone takes, or None.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int | None) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         own = tokenizer.model_max_length
-        limits = [limit for limit in (max_length, own if own < _NO_LIMIT else None) if limit is not None]
-        self.max_length = min(limits, default=None)
+        self.max_length: int | None = own if own < _NO_LIMIT else None
         if tokenizer.pad_token_id is None:
             # Padded positions are masked, so any token will do.
             tokenizer.pad_token = tokenizer.eos_token
@@ -178,6 +177,10 @@ class Tokenizer:
     def padding_side(self) -> str:
         """``right``, or ``left`` as decoders have it."""
         return self.tokenizer.padding_side
+
+    def fit(self, backbone: nn.Module) -> None:
+        """Cut texts at what a backbone has positions for, too."""
+        self.max_length = self.limit(positions_of(backbone))
 
     def limit(self, length: int | None) -> int | None:
         """Return the shorter of a wanted length and what the backbone takes."""
