@@ -135,8 +135,12 @@ MISTAKES: dict[str, tuple[tuple[Any, ...], int, str]] = {
     "documents of no tuples": (
         ("score", "--model", "m", "--docs", "d", "red"),
         2,
-        "--docs is of --tuples, which is missing.",
+        "--docs needs --tuples.",
     ),
+    "documents for no teacher": ((*NOWHERE, "--docs", "d"), 2, "--docs needs --teacher, which reads the documents"),
+    "queries for nothing": ((*NOWHERE, "--queries", "q"), 2, "--queries needs --index, which is searched with them"),
+    "a seed for nothing": ((*NOWHERE, "--seed", "1"), 2, "--seed needs --sampling-strategy random"),
+    "a name of another format": ((*NOWHERE[:-1], "mined.parquet"), 1, "its name must end in .jsonl"),
     "nothing to score": (("score", "--model", "m"), 2, "There is no query to score documents for, and no --tuples."),
 }
 
@@ -150,3 +154,14 @@ def test_a_mistake_is_one_clear_sentence(lir: Lir, mistake: str) -> None:
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith("Error: ")
     assert not Path("mined.jsonl").exists()
+
+
+@pytest.mark.usefixtures("collection")
+def test_a_query_is_no_negative_of_itself(lir: Lir) -> None:
+    Path("own.trec").write_text("".join(f"d0 Q0 d{place} 1 {10 - place} x\n" for place in range(10)))
+    Path("own.txt").write_text("d0 0 d1 1\n")
+    words = ("mine", "--run", "own.trec", "--qrels", "own.txt", "--output")
+    assert lir(*words, "with.jsonl").code == 0
+    assert lines("with.jsonl")[0]["doc_ids"] == ["d1", "d0", "d2", "d3"]
+    assert lir(*words, "without.jsonl", "--ignore-identical-ids").code == 0
+    assert lines("without.jsonl")[0]["doc_ids"] == ["d1", "d2", "d3", "d4"]

@@ -43,7 +43,7 @@ def best_passages(backbone: Path, query: str) -> dict[str, float]:
 def test_an_index_of_passages_gives_a_run_of_documents(lir: Lir, long_docs: Path, backbone: Path) -> None:
     indexed = lir("index", "--model", backbone, "--docs", "long.tsv", "--index", "idx", *CUT)
     assert indexed.code == 0, indexed.err
-    assert "index: 8 docs in" in indexed.err
+    assert "index: 8 passages in" in indexed.err
     searched = lir(
         "search", "--index", "idx", "--queries", "two.tsv", "--qrels", "two.txt", "-m", "RR", "-k", 3, "--run", "run.trec"
     )  # fmt: skip
@@ -56,18 +56,46 @@ def test_an_index_of_passages_gives_a_run_of_documents(lir: Lir, long_docs: Path
     assert searched.out.splitlines()[1] == f"two/RR\t{evaluate(run, 'two.txt', 'RR')['RR']:.4f}"
 
 
-def test_an_index_of_passages_answers_with_passages(lir: Lir, long_docs: Path, backbone: Path) -> None:
+def test_an_index_of_passages_answers_with_documents_and_their_best_passages(
+    lir: Lir, long_docs: Path, backbone: Path
+) -> None:
     lir("index", "--model", backbone, "--docs", "long.tsv", "--index", "idx", *CUT)
-    rows = [line.split("\t") for line in lir("search", "--index", "idx", "red", "-k", 8).out.splitlines()[1:]]
     texts = {
         f"{doc_id}#{n}": part for doc_id, text in DOCS.items() for n, part in enumerate(split_passages(text, 3, 2))
     }
+    answered = lir("search", "--index", "idx", "red", "-k", 3)
+    header, *rows = [line.split("\t") for line in answered.out.splitlines()]
+    assert header == ["rank", "score", "document", "passage", "text"]
+    expected = best_passages(backbone, "red")
+    top = sorted(expected, key=lambda doc_id: (-expected[doc_id], doc_id))[:3]
+    assert [row[2] for row in rows] == top
+    for _, score, doc_id, passage, text in rows:
+        assert float(score) == pytest.approx(expected[doc_id], abs=1e-3)
+        assert passage.startswith(f"{doc_id}#")
+        assert text == texts[passage]
+    header, *rows = [
+        line.split("\t")
+        for line in lir("search", "--index", "idx", "red", "-k", 8, "--passages", "none").out.splitlines()
+    ]
+    assert header == ["rank", "score", "passage", "text"]
     assert {row[2]: row[3] for row in rows} == texts
     passages = lir(
         "search", "--index", "idx", "--queries", "two.tsv", "-k", 8, "--passages", "none", "--run", "passages.trec"
     )
     assert passages.code == 0, passages.err
     assert read_run("passages.trec")["q0"].keys() == texts.keys()
+
+
+@pytest.mark.parametrize("how", ["max", "none"])
+def test_a_query_that_is_a_document_does_not_find_itself(lir: Lir, long_docs: Path, backbone: Path, how: str) -> None:
+    lir("index", "--model", backbone, "--docs", "long.tsv", "--index", "idx", *CUT)
+    Path("own.tsv").write_text("".join(f"{doc_id}\t{text}\n" for doc_id, text in DOCS.items()))
+    words = ("search", "--index", "idx", "--queries", "own.tsv", "-k", 3, "--passages", how, "--run")
+    done = lir(*words, "run.trec", "--ignore-identical-ids")
+    assert done.code == 0, done.err
+    for query_id, found in read_run("run.trec").items():
+        assert len(found) == 3
+        assert not any(name.startswith(query_id) for name in found)
 
 
 def test_an_interrupted_index_does_not_go_on_with_other_passages(
@@ -88,11 +116,14 @@ def test_an_interrupted_index_does_not_go_on_with_other_passages(
     with monkeypatch.context() as patch:
         patch.setattr(PartWriter, "append", failing)
         assert lir(*command, *CUT).code != 0
-    refused = lir(*command, "--passage-length", 4)
-    assert refused.code == 1
-    assert "long.tsv#passages=3,2', this run has" in refused.err
+    with monkeypatch.context() as patch:
+        calls.clear()
+        patch.setattr(PartWriter, "append", failing)
+        other = lir(*command, "--passage-length", 4)
+    assert "The documents are not those that were encoded before. All documents are encoded anew." in other.err
     done = lir(*command, *CUT)
-    assert "4 documents were done before; going on from there.\nindex: 4 docs in" in done.err
+    assert "The documents are not those that were encoded before. All documents are encoded anew." in done.err
+    assert "index: 8 passages in" in done.err
 
 
 @pytest.mark.parametrize("flags", [(), ("--passages", "max")])
@@ -128,8 +159,7 @@ def test_the_aggregations_are_those_of_lir_data() -> None:
             "DocDataset: passage_stride is 4, but there is no passage_length.",
         ),
         (["index", "--index", "i", "--passage-length", "4"], 2, "--passage-length is of documents that are named by"),
-        (["rerank", "--passage-length", "4"], 2, "--passage-length is of the documents of a run named by --run."),
-        (["search", "--index", "i", "red", "--passages", "max"], 2, "--passages is of a run; a query at the terminal"),
+        (["rerank", "--passage-length", "4"], 2, "--passage-length needs --run."),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_clear_sentence(lir: Lir, words: list[str], code: int, message: str) -> None:

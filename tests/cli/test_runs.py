@@ -9,7 +9,7 @@ import pytest
 
 from lir_data import evaluate, read_run, write_run
 from lir_index import Index
-from lir_models import BiEncoderModel
+from lir_models import BiEncoderModel, CrossEncoderModel
 
 Lir = Callable[..., Any]
 TEXTS = ("--queries", "queries.tsv", "--qrels", "qrels.txt")
@@ -142,3 +142,117 @@ def test_a_run_that_cannot_be_written_is_refused_before_any_work(
         assert (refused.code, "'a-file/run.trec' cannot be written: " in refused.err) == (1, True), refused.err
         refused = lir(*words, "run.parquet.gz")
         assert (refused.code, "'run.parquet.gz' would be packed twice" in refused.err) == (1, True), refused.err
+
+
+SEARCH = ("search", "--index", "bm25")
+ASKED = (*SEARCH, "--queries", "queries.tsv")
+RERANK = ("rerank", "--model", "BACKBONE", "--run", "first.trec", "--queries", "queries.tsv", "--docs", "docs.tsv")
+UNUSED: dict[str, tuple[tuple[object, ...], str]] = {
+    "a run beside a query": ((*SEARCH, "red", "--run", "r.trec"), "--run needs --queries: a query at the terminal"),
+    "a measure beside a query": ((*SEARCH, "red", "-m", "RR"), "-m needs --queries"),
+    "judgements beside a query": ((*SEARCH, "red", "--qrels", "qrels.txt"), "--qrels needs --queries"),
+    "a batch beside a query": ((*SEARCH, "red", "--batch-size", 3), "--batch-size needs --queries"),
+    "identical ids beside a query": (
+        (*SEARCH, "red", "--ignore-identical-ids"),
+        "--ignore-identical-ids needs --queries",
+    ),
+    "a measure without judgements": ((*ASKED, "-m", "RR", "--run", "r.trec"), "-m RR needs judgements: --qrels says"),
+    "documents of many queries": (
+        (*ASKED, "--docs", "docs.tsv", "--run", "r"),
+        "--docs is where the texts of hits are",
+    ),
+    "no outcome": (ASKED, "--run is missing, and so are -m and --qrels: the rankings would be lost."),
+    "a re-ranking's measure without judgements": ((*RERANK, "-m", "RR"), "-m RR needs judgements: --qrels says"),
+    "no outcome of a re-ranking": (RERANK, "--output is missing, and so are -m and --qrels"),
+    "documents of no run": (("rerank", "--model", "BACKBONE", "--docs", "docs.tsv"), "--docs needs --run."),
+    "judgements of no run": (("rerank", "--model", "BACKBONE", "--qrels", "qrels.txt"), "--qrels needs --run."),
+    "tuples that are not there": (
+        ("score", "--model", "BACKBONE", "red", "red", "--overwrite"),
+        "--overwrite needs --tuples.",
+    ),
+    "hits of no question": (("demo", "-k", 3), "-k needs --ask"),
+}
+
+
+@pytest.mark.usefixtures("bm25")
+def test_a_flag_that_would_be_ignored_is_refused(lir: Lir, backbone: Path) -> None:
+    for words, message in UNUSED.values():
+        refused = lir(*(backbone if word == "BACKBONE" else word for word in words))
+        assert message in refused.err
+        assert (refused.code, refused.out) == (2, "")
+
+
+@pytest.mark.usefixtures("bm25")
+def test_judgements_alone_measure_as_evaluate_does(lir: Lir) -> None:
+    searched = lir("search", "--index", "bm25", *TEXTS, "--run", "run.trec")
+    measured = lir("evaluate", "run.trec", "--qrels", "qrels.txt")
+    assert searched.out.split()[-2:] == ["queries/nDCG@10", measured.out.split()[-1]]
+
+
+@pytest.mark.usefixtures("collection")
+def test_queries_that_are_documents_can_be_left_out_of_their_hits(lir: Lir, backbone: Path) -> None:
+    assert lir("index", "--type", "bm25", "--docs", "docs.tsv", "--index", "bm25").code == 0
+    words = "".join(f"d{place}\tred one {word}\n" for place, word in enumerate(["one", "red", "five", "red"]))
+    Path("docs.tsv").write_text(words)
+    Path("qrels.txt").write_text("d0 0 d2 1\nd1 0 d3 1\nd3 0 d1 1\nd2 0 d0 1\n")
+    assert lir("index", "--type", "bm25", "--docs", "docs.tsv", "--index", "own").code == 0
+    texts = ("--queries", "docs.tsv", "--qrels", "qrels.txt")
+    search = ("search", "--index", "own", *texts, "-k", 2, "--run")
+    assert "which is not judged" in lir(*search, "with.trec").err
+    found = lir(*search, "without.trec", "--ignore-identical-ids")
+    assert found.code == 0, found.err
+    assert "which is not judged" not in found.err
+    without = read_run("without.trec")
+    assert all(len(docs) == 2 and query_id not in docs for query_id, docs in without.items())
+    lir("search", "--index", "own", "--queries", "docs.tsv", "-k", 3, "--run", "three.trec")
+    expected = {query: {doc for doc in docs if doc != query} for query, docs in read_run("three.trec").items()}
+    assert {query: set(docs) for query, docs in without.items()} == expected
+    for command in (("evaluate",), ("evaluate", "--per-query")):
+        measured = lir(*command, "three.trec", "--qrels", "qrels.txt", "-m", "RR", "--ignore-identical-ids")
+        assert (
+            measured.out.splitlines()[1].split("\t")[1:]
+            == (lir(*command, "without.trec", "--qrels", "qrels.txt", "-m", "RR").out.splitlines()[1].split("\t")[1:])
+        )
+    rerank = ("rerank", "--model", backbone, "--run", "three.trec", "--queries", "docs.tsv", "--docs", "docs.tsv")
+    reranked = lir(*rerank, "--depth", 2, "--output", "re.trec", "--ignore-identical-ids")
+    assert reranked.code == 0, reranked.err
+    assert {query: set(docs) for query, docs in read_run("re.trec").items()} == expected
+
+
+@pytest.mark.usefixtures("collection")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_that_gives_no_finite_numbers_is_named_and_nothing_is_written(
+    lir: Lir, backbone: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    assert lir("index", "--model", backbone, "--docs", "docs.tsv", "--index", "idx").code == 0
+    score, encode = CrossEncoderModel.score, BiEncoderModel.encode_tokenized
+
+    def broken_score(self: Any, *arguments: Any, **options: Any) -> Any:
+        output = score(self, *arguments, **options)
+        output.scores[-1] = value
+        return output
+
+    def broken_encode(self: Any, *arguments: Any, **options: Any) -> Any:
+        embeddings = encode(self, *arguments, **options)
+        embeddings[-1, 3] = value
+        return embeddings
+
+    monkeypatch.setattr(CrossEncoderModel, "score", broken_score)
+    monkeypatch.setattr(BiEncoderModel, "encode_tokenized", broken_encode)
+    reranked = lir(
+        "rerank", "--model", classifier, "--run", "first.trec", *TEXTS, "--docs", "docs.tsv", "-m", "nDCG@10",
+        "--output", "out.trec",
+    )  # fmt: skip
+    assert f"classifier' gives the query 'q9' and the document 'd0' the score {value}" in reranked.err
+    scored = lir("score", "--model", classifier, "red", "one", "two")
+    assert f"classifier' gives the query 'red' and the document 'two' the score {value}" in scored.err
+    taught = lir("score", "--model", classifier, "--tuples", "triples.tsv", "--output", "out.jsonl")
+    assert f"classifier' gives the query 'five' and the document 'four' the score {value}" in taught.err
+    searched = lir("search", "--index", "idx", *TEXTS, "--run", "out.trec")
+    assert f"The embedding of the query 'q9' holds the value {value}, by the model '" in searched.err
+    asked = lir("search", "--index", "idx", "red")
+    assert f"backbone' gives the query 'red' an embedding that holds the value {value}." in asked.err
+    for result in (reranked, scored, taught, searched, asked):
+        assert (result.code, result.out) == (1, "")
+        assert "hint: " in result.err
+    assert not list(Path().glob("out.*"))

@@ -192,3 +192,43 @@ def finish(ctx: click.Context, settings: Mapped, stage: str, data_flag: str) -> 
     from lir_cli.pipeline import Pipeline
 
     return Pipeline(settings, stage)
+
+
+def refuse_unused(flags: Mapping[str, Any], why: str) -> None:
+    """Refuse flags that would be ignored.
+
+    Args:
+        flags: What each was given; one that was not given is false or None.
+        why: The rest of a sentence that begins with the flag.
+
+    Raises:
+        SettingsError: If one was given.
+    """
+    for flag, value in flags.items():
+        if value not in (None, False, ()):
+            raise SettingsError(f"{flag} {why}.")
+
+
+def usual_measures(settings: Mapped, qrels: str | None, measures: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the measures of flags; nDCG@10, as `lir evaluate` has it, where judgements are named and no measure is."""
+    configured = ((settings.get("model") or {}).get("init_args") or {}).get("evaluation_metrics")
+    return measures or (() if qrels is None or configured else ("nDCG@10",))
+
+
+def check_outcome(pipeline: Any, measures: tuple[str, ...], output_flag: str) -> None:
+    """Refuse a search or re-ranking whose rankings are neither written nor measured, and read the judgements before it.
+
+    Args:
+        pipeline: With all settings.
+        measures: Those that were asked for by a flag.
+        output_flag: What names the run.
+
+    Raises:
+        SettingsError: If there are no judgements for the measures, or nothing would come of the rankings.
+    """
+    named = [*measures, *pipeline.evaluation_metrics]
+    is_judged = bool(named) and any(dataset.qrels for dataset in pipeline.data.inference_datasets)
+    if measures and not is_judged:
+        raise SettingsError(f"-m {measures[0]} needs judgements: --qrels says where they are.")
+    if pipeline.callback().run_path is None and not is_judged:
+        raise SettingsError(f"{output_flag} is missing, and so are -m and --qrels: the rankings would be lost.")

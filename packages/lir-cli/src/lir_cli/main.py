@@ -20,7 +20,7 @@ COMMANDS = {
     "train": "Fine-tune a bi-encoder or a cross-encoder.",
     "index": "Embed a collection and build an index of it.",
     "search": "Search an index, with one query at the terminal or with many.",
-    "rerank": "Score the documents of a run anew.",
+    "rerank": "Re-rank the documents of a run.",
     "fuse": "Make one run of several, by ranks or by scores.",
     "evaluate": "Measure runs by judgements, and compare them.",
     "mine": "Mine hard negatives, as training tuples.",

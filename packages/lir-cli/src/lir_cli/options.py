@@ -102,6 +102,11 @@ evaluation = together(
     qrels,
     click.option("-m", "--measure", "measures", multiple=True, metavar="MEASURE", help="For instance nDCG@10."),
 )
+ignore_identical_ids = click.option(
+    "--ignore-identical-ids",
+    is_flag=True,
+    help="Leave out the document that has the query's own id, where queries are documents (ArguAna, Quora).",
+)
 work = together(
     click.option(
         "--batch-size", type=click.IntRange(1), metavar="N", help="Texts read and tokenized at a time. [default: 1024]"

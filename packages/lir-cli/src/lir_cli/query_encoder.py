@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lir_cli.errors import LirCliError, SettingsError
+from lir_cli.finite import check_embeddings
 from lir_cli.settings import Mapped
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def encoded(index: Any, model: str, queries: Sequence[str], *, allow_other_model
 
     encoder = BiEncoderModel.from_pretrained(model, rule_of(index, model, allow_other_model=allow_other_model))
     check_encoder(index, encoder, allow_other_model=allow_other_model)
-    return encoder.encode_query(list(queries))
+    return _finite(encoder, queries)
 
 
 def encoded_as_configured(index: Any, model: Mapped, queries: Sequence[str], *, allow_other_model: bool = False) -> Any:
@@ -43,7 +44,13 @@ def encoded_as_configured(index: Any, model: Mapped, queries: Sequence[str], *, 
 
     encoder = blueprint(model, "model", (BiEncoderModule,)).make().model
     check_encoder(index, encoder, allow_other_model=allow_other_model)
-    return encoder.encode_query(list(queries))
+    return _finite(encoder, queries)
+
+
+def _finite(encoder: Any, queries: Sequence[str]) -> Any:
+    embeddings = encoder.encode_query(list(queries))
+    check_embeddings(encoder.name, queries, embeddings)
+    return embeddings
 
 
 def with_module(settings: Mapped) -> Mapped:

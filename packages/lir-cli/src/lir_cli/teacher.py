@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from lir_cli.finite import check_scores
 from lir_cli.output import Progress
 
 Item = TypeVar("Item")
@@ -29,8 +30,10 @@ def teach(
         output = model.score(
             [query for _, query, _ in window], [list(docs) for _, _, docs in window], progress=progress.advance
         )
-        for (item, _, _), scores in zip(window, output.per_query(), strict=True):
-            yield item, scores.tolist()
+        scored = [scores.tolist() for scores in output.per_query()]
+        for (_, query, docs), scores in zip(window, scored, strict=True):
+            check_scores(name, query, docs, scores)
+        yield from zip((item for item, _, _ in window), scored, strict=True)
     progress.close()
 
 

@@ -57,6 +57,8 @@ class RunDataset(OrderedDataset[str, RankSample]):
             so on, and the document's target; `aggregate_passages` makes scores of documents of theirs. None for whole
             documents.
         passage_stride: Words from the start of a passage to that of the next; None for half of ``passage_length``.
+        ignore_identical_ids: Whether the document that has the query's own id is left out of each ranking, where queries
+            are documents (ArguAna, Quora); ``depth`` counts the others.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
         seed: int = 0,
         passage_length: int | None = None,
         passage_stride: int | None = None,
+        ignore_identical_ids: bool = False,
     ) -> None:
         check_choice("RunDataset", "sampling_strategy", sampling_strategy, get_args(SamplingStrategy))
         run = source_of(run_path_or_id, "run")
@@ -85,6 +88,7 @@ class RunDataset(OrderedDataset[str, RankSample]):
             raise ArgumentError(f"RunDataset: seed is {seed}; it must be 0 or more.")
         self.passage_windows = find_windows("RunDataset", passage_length, passage_stride)
         self.depth = check_count("RunDataset", "depth", depth)
+        self.ignore_identical_ids = ignore_identical_ids
         self.sample_size = check_count("RunDataset", "sample_size", sample_size)
         self.sampling_strategy: SamplingStrategy = sampling_strategy
         self.targets: Targets | None = targets
@@ -220,9 +224,12 @@ class RunDataset(OrderedDataset[str, RankSample]):
 
     def _scores(self, query_id: str) -> dict[str, float]:
         """Return the scores that are kept of a ranking, best first."""
-        scores = dict(islice(self._run[query_id].items(), self.depth))
+        ranked = self._run[query_id].items()
+        if self.ignore_identical_ids:
+            ranked = [item for item in ranked if item[0] != query_id]
+        scores = dict(islice(ranked, self.depth))
         if self.add_docs_not_in_ranking:
-            last = min(scores.values())
+            last = min(scores.values(), default=0.0)
             for doc_id in sorted(self._relevances(query_id)):
                 if self._relevances(query_id)[doc_id] > 0:
                     scores.setdefault(doc_id, last)

@@ -75,7 +75,7 @@ class PartialRuns(Callback):
                 self._callback.runs.setdefault(number, {}).update(run)
         trainer.strategy.barrier("what other runs have left is gone")
         for file in self._files:
-            file.open(trainer.global_rank)
+            file.begin(trainer.global_rank)
 
     def on_predict_batch_end(
         self,
@@ -125,6 +125,7 @@ class PartialRun:
         self.path = path
         # As it is read: a tuple becomes a list.
         self.identity: dict[str, Any] = json.loads(json.dumps(identity))
+        self._path: Path | None = None
         self._file: IO[bytes] | None = None
         # Up to where each file was found whole.
         self._ends: dict[Path, int] = {}
@@ -156,47 +157,45 @@ class PartialRun:
             if path not in self._ends:
                 path.unlink(missing_ok=True)
 
-    def open(self, rank: int) -> None:
-        """Begin to append, as one of several processes."""
+    def begin(self, rank: int) -> None:
+        """Begin to keep what is finished, as one of several processes; nothing is written before there is something."""
         path = self._name(rank)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path in self._ends:
-                self._file = path.open("ab")
-                self._file.truncate(self._ends[path])
-                return
-            if path.exists() or path.is_symlink():
-                logger.warning("'%s' is not of lir and stays as it is; what is finished is not kept.", path)
-                return
-            # Whole from the start: a file whose first line is torn would be nobody's.
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-            temporary.write_bytes(_line({"format": _FORMAT, "version": _VERSION, "identity": self.identity}))
-            self._file = temporary.replace(path).open("ab")
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        if path not in self._ends and (path.exists() or path.is_symlink()):
+            logger.warning("'%s' is not of lir and stays as it is; what is finished is not kept.", path)
+            return
+        self._path = path
 
     def append(self, rankings: Iterator[tuple[str, str, Mapping[str, float]]]) -> None:
         """Keep queries, each with the digest of its texts and its ranking."""
-        if self._file is None:
+        if self._path is None:
             return
         lines = [
             _line({"query": query_id, "digest": digest, "docs": list(scores), "scores": list(scores.values())})
             for query_id, digest, scores in rankings
         ]
         try:
+            self._file = self._file or self._opened(self._path)
             self._file.write(b"".join(lines))
             self._file.flush()
         except OSError as error:
-            raise _unwritable(Path(self._file.name), error) from error
+            raise _unwritable(self._path, error) from error
+
+    def _opened(self, path: Path) -> IO[bytes]:
+        if path not in self._ends:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Whole from the start: a file whose first line is torn would be nobody's.
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+            temporary.write_bytes(_line({"format": _FORMAT, "version": _VERSION, "identity": self.identity}))
+            return temporary.replace(path).open("ab")
+        file = path.open("ab")
+        file.truncate(self._ends[path])
+        return file
 
     def close(self) -> None:
         """End to append."""
         file, self._file = self._file, None
         if file is not None:
-            try:
-                file.close()
-            except OSError as error:
-                raise _unwritable(Path(file.name), error) from error
+            file.close()  # each batch was flushed
 
     def remove(self) -> None:
         """Remove the files of all processes."""

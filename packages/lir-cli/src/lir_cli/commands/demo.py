@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lir_cli.command import Command
 
@@ -24,7 +25,8 @@ MARK = "written-by-lir-demo.txt"
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, metavar="MODEL", help="A bi-encoder.")
 @click.option("--ask", metavar="QUERY", help="Answer a question from the index, which is built if it is not there.")
 @click.option("-k", "k", type=click.IntRange(1), default=5, show_default=True, help="Hits that --ask shows.")
-def command(output: str, model: str, ask: str | None, k: int) -> None:
+@click.pass_context
+def command(ctx: click.Context, output: str, model: str, ask: str | None, k: int) -> None:
     """Watch the whole pipeline work, on real text, in two minutes.
 
     The documents are the documentation of Python's standard library without its first lines; the queries are those
@@ -35,11 +37,13 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
       lir demo
       lir demo --ask "open a network connection"
     """
-    from lir_cli.errors import LirCliError
+    from lir_cli.errors import LirCliError, SettingsError
     from lir_cli.signals import say_on_stop
     from lir_data.writing import check_place
     from lir_models import detect
 
+    if ask is None and ctx.get_parameter_source("k") is ParameterSource.COMMANDLINE:
+        raise SettingsError("-k needs --ask: it counts the hits of a question.")
     say_on_stop("The same command begins anew.")
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or (not (folder / MARK).is_file() and any(folder.iterdir()))):
@@ -52,7 +56,7 @@ def command(output: str, model: str, ask: str | None, k: int) -> None:
         _whole(folder, model)
         return
 
-    from lir_cli.commands.search import answer
+    from lir_cli.hits import answer
     from lir_cli.query_encoder import encoded
     from lir_index import Index
     from lir_models.references import full_name

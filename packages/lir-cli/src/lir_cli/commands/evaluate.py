@@ -1,12 +1,15 @@
 """``lir evaluate``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from lir_cli import options
 from lir_cli.command import Command
+
+if TYPE_CHECKING:
+    from lir_data import Run
 
 
 @click.command("evaluate", cls=Command)
@@ -27,6 +30,7 @@ from lir_cli.command import Command
     type=click.Choice(["holm", "bonferroni", "none"]),
     help="With --test: for several runs compared by one measure. [default: holm]",
 )
+@options.ignore_identical_ids
 def command(
     runs: tuple[str, ...],
     qrels: str,
@@ -35,6 +39,7 @@ def command(
     test: Literal["t-test", "randomization"] | None,
     baseline: str | None,
     correction: Literal["holm", "bonferroni", "none"] | None,
+    ignore_identical_ids: bool,
 ) -> None:
     """Measure runs by judgements, with ir-measures, and test whether they differ.
 
@@ -46,6 +51,7 @@ def command(
     from lir_cli.errors import SettingsError
     from lir_cli.output import print_table
     from lir_data import evaluate, parse_measures, read_qrels, read_run
+    from lir_data.selection import without_identical_ids
 
     if test is None:
         for flag, value in (("--baseline", baseline), ("--correction", correction)):
@@ -55,23 +61,24 @@ def command(
         raise SettingsError("--per-query and --test exclude each other: a test is of all queries together.")
     names = [str(measure) for measure in parse_measures(measures or ("nDCG@10",))]
     if test is not None:
-        _compare({run: run for run in runs}, qrels, names, test, baseline, correction or "holm")
+        compared = {run: without_identical_ids(read_run(run)) if ignore_identical_ids else run for run in runs}
+        _compare(compared, qrels, names, test, baseline, correction or "holm")
         return
     judged = read_qrels(qrels)
     loaded = {run: read_run(run) for run in runs}
     rows: list[tuple[object, ...]] = []
     for name, run in loaded.items():
         if per_query:
-            values = evaluate(run, judged, names, per_query=True)
+            values = evaluate(run, judged, names, per_query=True, ignore_identical_ids=ignore_identical_ids)
             rows += [(name, query_id, *(values[measure][query_id] for measure in names)) for query_id in judged]
         else:
-            means = evaluate(run, judged, names)
+            means = evaluate(run, judged, names, ignore_identical_ids=ignore_identical_ids)
             rows.append((name, *(means[measure] for measure in names)))
     print_table(("run", "query", *names) if per_query else ("run", *names), rows)
 
 
 def _compare(
-    runs: Mapping[str, str],
+    runs: Mapping[str, "str | Run"],
     qrels: str,
     measures: Sequence[str],
     test: Literal["t-test", "randomization"],

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from lir_cli import options
 from lir_cli.command import Command
@@ -50,8 +51,11 @@ if TYPE_CHECKING:
     "--teacher", metavar="MODEL", help="A model that scores the candidates first; needs --queries and --docs."
 )
 @click.option("--teacher-run", metavar="RUN", help="A run with such scores, in place of a model.")
+@options.ignore_identical_ids
 @options.overwrite
+@click.pass_context
 def command(
+    ctx: click.Context,
     run_path: str | None,
     index_dir: str | None,
     model: str | None,
@@ -70,6 +74,7 @@ def command(
     seed: int,
     teacher: str | None,
     teacher_run: str | None,
+    ignore_identical_ids: bool,
     overwrite: bool,
 ) -> None:
     """Mine hard negatives of a run or an index, as training tuples.
@@ -84,9 +89,11 @@ def command(
           --teacher cross-encoder/ms-marco-MiniLM-L6-v2 --relative-margin 0.05
     """
     from lir_cli.errors import SettingsError
+    from lir_cli.flags import refuse_unused
     from lir_cli.output import check_new, say
     from lir_data import mine_negatives, read_qrels, read_run, write_tuples
     from lir_data.mining import check_mining
+    from lir_data.selection import without_identical_ids
     from lir_data.tuple_writing import check_tuples_output
 
     if (run_path is None) == (index_dir is None):
@@ -100,6 +107,16 @@ def command(
     if teacher is not None and (queries is None or docs is None):
         lacking = "--queries" if queries is None else "--docs"
         raise SettingsError(f"--teacher reads texts: {lacking} must say where they are.")
+    if teacher is None:
+        refuse_unused({"--docs": docs}, "needs --teacher, which reads the documents")
+        if index_dir is None:
+            refuse_unused(
+                {"--queries": queries}, "needs --index, which is searched with them, or --teacher, which reads them"
+            )
+    if sampling_strategy == "top" and ctx.get_parameter_source("seed") is ParameterSource.COMMANDLINE:
+        raise SettingsError(
+            "--seed needs --sampling-strategy random: the negatives of the highest scores are not drawn."
+        )
     check_new(output, overwrite=overwrite)
     check_tuples_output(output, overwrite=overwrite)
     settings: dict[str, Any] = {
@@ -122,9 +139,12 @@ def command(
     taught = None if teacher_run is None else read_run(teacher_run)
     if index_dir is not None and queries is not None:
         # As many candidates as leave a choice where some are refused.
-        run = _searched(index_dir, model, queries, judged, range_max or range_min + 10 * num_negatives)
+        num_candidates = (range_max or range_min + 10 * num_negatives) + ignore_identical_ids
+        run = _searched(index_dir, model, queries, judged, num_candidates)
     else:
         run = read_run(str(run_path))
+    if ignore_identical_ids:
+        run = without_identical_ids(run)
     if teacher is not None and queries is not None and docs is not None:
         taught = _taught(teacher, run, judged, range_max, queries, docs)
     write_tuples(output, mine_negatives(run, judged, teacher=taught, **settings), overwrite=overwrite)
@@ -133,8 +153,8 @@ def command(
 
 def _searched(index_dir: str, model: str | None, queries: str, qrels: "Qrels", num_candidates: int) -> "Run":
     """Search an index with the queries that have relevant documents."""
-    from lir_cli.commands.search import usual_aggregation
     from lir_cli.errors import SettingsError
+    from lir_cli.hits import usual_aggregation
     from lir_cli.query_encoder import encoded, model_of
     from lir_cli.without_model import refuse_model
     from lir_data import aggregate_passages, open_queries

@@ -19,9 +19,10 @@ from lir_cli.command import Command
 )
 @options.windows
 @options.passages
-@click.option("--output", metavar="FILE", help="Where the new TREC run is written.")
+@click.option("--output", metavar="FILE", help="Where the new run is written: TREC, or .jsonl or .parquet by its name.")
 @click.option("--late-interaction", is_flag=True, help="Let a bi-encoder score by MaxSim over its token embeddings.")
 @options.evaluation
+@options.ignore_identical_ids
 @options.overwrite
 @options.work
 @click.pass_context
@@ -40,11 +41,14 @@ def command(
     late_interaction: bool,
     qrels: str | None,
     measures: tuple[str, ...],
+    ignore_identical_ids: bool,
     overwrite: bool,
     batch_size: int | None,
     num_workers: int | None,
 ) -> None:
-    """Score the documents of a run anew.
+    """Re-rank the documents of a run.
+
+    A re-ranking that was interrupted goes on where it was when the command is repeated.
 
     \b
     Examples:
@@ -54,9 +58,20 @@ def command(
           --passage-length 150 --passages max --output reranked.trec
     """
     from lir_cli.errors import SettingsError
-    from lir_cli.flags import callback, data, finish, model_settings, start, windows
+    from lir_cli.flags import (
+        callback,
+        check_outcome,
+        data,
+        finish,
+        model_settings,
+        refuse_unused,
+        start,
+        usual_measures,
+        windows,
+    )
     from lir_cli.output import print_table, say
     from lir_cli.settings import merge
+    from lir_cli.signals import say_on_stop
 
     settings = start(ctx, configs)
     module = "BiEncoderModule"
@@ -64,24 +79,28 @@ def command(
         from lir_models import detect
 
         module = "CrossEncoderModule" if detect(model) == "cross-encoder" else "BiEncoderModule"
-    settings = merge(settings, model_settings(model, module, measures))
+    settings = merge(settings, model_settings(model, module, usual_measures(settings, qrels, measures)))
     if late_interaction:
         if model is None or module != "BiEncoderModule":
             raise SettingsError("--late-interaction needs a bi-encoder, named by --model.")
         settings["model"]["init_args"]["config"] = late_interaction_config(model)
     dataset: dict[str, Any] | None = None
     cut = windows(passage_length, passage_stride)
-    if run_path is None and cut:
-        raise SettingsError(f"--{next(iter(cut)).replace('_', '-')} is of the documents of a run named by --run.")
-    if run_path is not None:
-        named = {"docs": docs, "queries": queries, "qrels": qrels, "depth": depth}
+    named = {"docs": docs, "queries": queries, "qrels": qrels, "depth": depth, **cut}
+    named |= {"ignore_identical_ids": True} if ignore_identical_ids else {}
+    if run_path is None:
+        refuse_unused({f"--{name.replace('_', '-')}": value for name, value in named.items()}, "needs --run")
+    else:
         arguments = {name: value for name, value in named.items() if value is not None}
-        dataset = {"class_path": "RunDataset", "init_args": {"run_path_or_id": run_path, **arguments, **cut}}
+        dataset = {"class_path": "RunDataset", "init_args": {"run_path_or_id": run_path, **arguments}}
     settings = merge(settings, data(dataset, batch_size, num_workers))
     named = {"run_path": output, "passages": passages}
     arguments = {name: value for name, value in named.items() if value is not None}
     settings = callback(settings, "ReRankCallback", arguments | ({"overwrite": True} if overwrite else {}), needs={})
     pipeline = finish(ctx, settings, "re_rank", "--run")
+    check_outcome(pipeline, measures, "--output")
+    if pipeline.callback().run_path is not None:
+        say_on_stop("What is finished is kept; the same command goes on from there.")
     metrics, _ = pipeline.run()
     if metrics:
         print_table(("measure", "value"), list(metrics.items()))

@@ -39,6 +39,7 @@ def command(
           --queries vaswani --docs vaswani --output scored.jsonl
     """
     from lir_cli.errors import SettingsError
+    from lir_cli.flags import refuse_unused
 
     if model is None:
         raise SettingsError("--model is missing.")
@@ -47,9 +48,8 @@ def command(
             raise SettingsError(f"The query '{query}' and --tuples exclude each other.")
         _teach(model, tuples, queries, docs, output, overwrite=overwrite)
         return
-    for flag, value in (("--queries", queries), ("--docs", docs), ("--output", output)):
-        if value is not None:
-            raise SettingsError(f"{flag} is of --tuples, which is missing.")
+    beside = {"--queries": queries, "--docs": docs, "--output": output, "--overwrite": overwrite}
+    refuse_unused(beside, "needs --tuples")
     if query is None:
         raise SettingsError("There is no query to score documents for, and no --tuples.")
     from lir_cli.output import print_table, say
@@ -60,9 +60,11 @@ def command(
     if not texts:
         raise SettingsError("There is no document to score.")
 
+    from lir_cli.finite import check_scores
     from lir_models import load_model
 
     scores = load_model(model).score(query, texts).scores.tolist()
+    check_scores(model, query, texts, scores)
     print_table(("score", "document"), list(zip(scores, texts, strict=True)))
 
 

@@ -1,7 +1,6 @@
 """``lir search``."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,11 +9,7 @@ from lir_cli import options
 from lir_cli.command import Command
 
 if TYPE_CHECKING:
-    from lir_data import Run
     from lir_data.passages import Aggregation
-
-# Passages that are searched for in the place of one document: enough of them for most rankings to have k documents.
-_PASSAGES_A_DOC = 10
 
 
 @click.command("search", cls=Command, context_settings=options.CONFIGURABLE)
@@ -27,9 +22,12 @@ _PASSAGES_A_DOC = 10
     "-k", "k", type=click.IntRange(1), metavar="K", help="Documents a query. [default: 10 at the terminal, else 100]"
 )
 @options.passages
-@click.option("--run", "run_path", metavar="FILE", help="Where the TREC run is written.")
+@click.option(
+    "--run", "run_path", metavar="FILE", help="Where the run is written: TREC, or .jsonl or .parquet by its name."
+)
 @options.evaluation
 @options.docs
+@options.ignore_identical_ids
 @click.option("--allow-other-model", is_flag=True, help="Search with a model that did not make the index.")
 @options.overwrite
 @options.work
@@ -47,6 +45,7 @@ def command(
     qrels: str | None,
     measures: tuple[str, ...],
     docs: str | None,
+    ignore_identical_ids: bool,
     allow_other_model: bool,
     overwrite: bool,
     batch_size: int | None,
@@ -58,6 +57,8 @@ def command(
     -k counts documents: ten times as many passages are searched for, and a run has fewer documents where those are of
     fewer.
 
+    A search that was interrupted goes on where it was when the command is repeated.
+
     \b
     Examples:
       lir search --index idx "measurement of dielectric constants"
@@ -66,29 +67,55 @@ def command(
     """
     from lir_cli.config_options import put_search_options, take
     from lir_cli.errors import SettingsError
+    from lir_cli.flags import refuse_unused
 
     if query is not None:
         query, ctx.args = _apart([query, *ctx.args])
     search_options = take(ctx, "search-config")
     if query is not None and queries is None:
-        if passages not in (None, "none"):
-            raise SettingsError("--passages is of a run; a query at the terminal is answered with passages.")
+        beside = {"--run": run_path, "--qrels": qrels, "-m": measures, "--ignore-identical-ids": ignore_identical_ids}
+        beside |= {"--overwrite": overwrite, "--batch-size": batch_size, "--num-workers": num_workers}
+        refuse_unused(beside, "needs --queries: a query at the terminal is answered there")
         if configs or ctx.args or search_options:
             _answer_as_configured(
-                ctx, configs, query, index_dir, model, docs, k, search_options, allow_other_model=allow_other_model
+                ctx,
+                configs,
+                query,
+                index_dir,
+                model,
+                docs,
+                k,
+                passages,
+                search_options,
+                allow_other_model=allow_other_model,
             )
             return
         if index_dir is None:
             raise SettingsError("--index is missing.")
-        _answer(query, index_dir, model, docs, k, allow_other_model=allow_other_model)
+        _answer(query, index_dir, model, docs, k, passages, allow_other_model=allow_other_model)
         return
     if query is not None:
         ctx.args.insert(0, query)
+    refuse_unused({"--docs": docs}, "is where the texts of hits are, which are shown for a query at the terminal alone")
+    if queries is None:
+        refuse_unused({"--qrels": qrels}, "needs --queries, which it judges")
 
-    from lir_cli.flags import callback, callback_arguments, data, finish, model_settings, start, with_overrides
+    from lir_cli.flags import (
+        callback,
+        callback_arguments,
+        check_outcome,
+        data,
+        finish,
+        model_settings,
+        start,
+        usual_measures,
+        with_overrides,
+    )
+    from lir_cli.hits import PASSAGES_PER_DOC, has_passages, of_documents, usual_aggregation
     from lir_cli.output import print_table, say
     from lir_cli.query_encoder import with_module, with_rule_of
     from lir_cli.settings import merge
+    from lir_cli.signals import say_on_stop
     from lir_cli.without_model import without_model
     from lir_index import Index
 
@@ -96,12 +123,15 @@ def command(
     arguments: dict[str, Any] = {} if index_dir is None else {"index_dir": index_dir}
     if run_path is not None:
         arguments["run_path"] = run_path
-    arguments |= {
-        name: True for name, value in (("overwrite", overwrite), ("allow_other_model", allow_other_model)) if value
+    switches = {
+        "overwrite": overwrite,
+        "allow_other_model": allow_other_model,
+        "ignore_identical_ids": ignore_identical_ids,
     }
+    arguments |= {name: True for name, value in switches.items() if value}
     settings = callback(settings, "SearchCallback", arguments, needs={"index_dir": "--index"})
     index = Index.open(callback_arguments(settings, "SearchCallback")["index_dir"])
-    settings = merge(settings, model_settings(model, "BiEncoderModule", measures))
+    settings = merge(settings, model_settings(model, "BiEncoderModule", usual_measures(settings, qrels, measures)))
     dataset: dict[str, Any] | None = None
     if queries is not None:
         dataset = {"class_path": "QueryDataset", "init_args": {"query_dataset": queries}}
@@ -115,18 +145,23 @@ def command(
         settings = with_rule_of(index, settings, allow_other_model=_allows_other_model(settings))
     how = passages or usual_aggregation(index)
     arguments = callback_arguments(settings, "SearchCallback")
-    num_docs = None
+    ignores = bool(arguments.get("ignore_identical_ids"))
+    num_docs = k or ((arguments.get("search_config") or {}).get("init_args") or {}).get("k", 100)
+    aggregates = how != "none" or (ignores and has_passages(index))
     if how != "none":
-        num_docs = k or ((arguments.get("search_config") or {}).get("init_args") or {}).get("k", 100)
-        k = _PASSAGES_A_DOC * num_docs
+        k = PASSAGES_PER_DOC * (num_docs + ignores)
+    elif aggregates:
+        k = num_docs + PASSAGES_PER_DOC  # the query's own passages are left out of them
     else:
         _say_if_few(index, k)
     _set_k(arguments, index, k)
     put_search_options(search_options, arguments)
     pipeline = finish(ctx, settings, "search", "--queries")
-    if num_docs is not None:
-        aggregate = partial(_of_documents, how=how, depth=num_docs)
-        pipeline.callback().aggregate = aggregate
+    check_outcome(pipeline, measures, "--run")
+    if aggregates:
+        pipeline.callback().aggregate = of_documents(how, num_docs, ignore_identical_ids=ignores)
+    if pipeline.callback().run_path is not None:
+        say_on_stop("What is finished is kept; the same command goes on from there.")
     metrics, _ = pipeline.run()
     if metrics:
         print_table(("measure", "value"), list(metrics.items()))
@@ -148,20 +183,6 @@ def _apart(words: Sequence[str]) -> tuple[str | None, list[str]]:
         else:
             others.append(word)
     return query, others
-
-
-def usual_aggregation(index: Any) -> "Aggregation":
-    """Return how passages are made into documents if nothing is said: the best of each, where lir cut them."""
-    from lir_data.passages import parse_source
-
-    documents = index.metadata["documents"]
-    return "none" if documents is None or parse_source(documents)[1] is None else "max"
-
-
-def _of_documents(run: "Run", how: "Aggregation", depth: int) -> "Run":
-    from lir_data import aggregate_passages, cut_run
-
-    return cut_run(aggregate_passages(run, how), depth)
 
 
 def _set_k(arguments: dict[str, Any], index: Any, k: int | None) -> None:
@@ -186,21 +207,31 @@ def _say_if_few(index: Any, k: int | None) -> None:
 
 
 def _answer(
-    query: str, index_dir: str, model: str | None, docs: str | None, k: int | None, *, allow_other_model: bool
+    query: str,
+    index_dir: str,
+    model: str | None,
+    docs: str | None,
+    k: int | None,
+    passages: "Aggregation | None",
+    *,
+    allow_other_model: bool,
 ) -> None:
+    from lir_cli.hits import answer, has_passages
     from lir_cli.query_encoder import encoded, model_of
     from lir_cli.without_model import refuse_model
     from lir_index import Index
 
     index = Index.open(index_dir)
-    _say_if_few(index, k)
+    if not has_passages(index):
+        _say_if_few(index, k)
     k = k or 10
     if index.form == "text":
         if (name := model or index.metadata["model"]) is not None:
             refuse_model(name, f"The index in '{index_dir}' is searched with")
-        answer(index, [query], k, docs)
+        answer(index, [query], k, docs, passages)
         return
-    answer(index, encoded(index, model or model_of(index), [query], allow_other_model=allow_other_model), k, docs)
+    asked = encoded(index, model or model_of(index), [query], allow_other_model=allow_other_model)
+    answer(index, asked, k, docs, passages)
 
 
 def _answer_as_configured(
@@ -211,6 +242,7 @@ def _answer_as_configured(
     model: str | None,
     docs: str | None,
     k: int | None,
+    passages: "Aggregation | None",
     search_options: dict[str, Any],
     *,
     allow_other_model: bool,
@@ -219,6 +251,7 @@ def _answer_as_configured(
     from lir_cli.config_options import put_search_options
     from lir_cli.construct import blueprint
     from lir_cli.flags import callback, callback_arguments, model_settings, start, with_overrides
+    from lir_cli.hits import answer, has_passages
     from lir_cli.query_encoder import encoded_as_configured, with_module, with_rule_of
     from lir_cli.settings import merge
     from lir_index import Index, SearchCallback
@@ -239,36 +272,13 @@ def _answer_as_configured(
         allowed = _allows_other_model(settings)
         settings = with_rule_of(index, settings, allow_other_model=allowed)
         asked = encoded_as_configured(index, settings["model"], asked, allow_other_model=allowed)
-    _say_if_few(index, k)
+    if not has_passages(index):
+        _say_if_few(index, k)
     usual = 10 if search_config is None else index.search_config.k
-    answer(index, asked, k or usual, docs)
+    answer(index, asked, k or usual, docs, passages)
 
 
 def _allows_other_model(settings: dict[str, Any]) -> bool:
     from lir_cli.flags import callback_arguments
 
     return bool(callback_arguments(settings, "SearchCallback").get("allow_other_model"))
-
-
-def answer(index: Any, asked: Any, k: int, docs: str | None = None) -> None:
-    r"""Print the hits of one query, with their texts where they can be found.
-
-    Args:
-        index: The index.
-        asked: The query as the index is searched with: its embedding or, of an index of texts, itself, in a list.
-        k: Documents.
-        docs: Where their texts are; None for what the index says.
-    """
-    from lir_cli.output import print_table
-    from lir_data import open_documents
-
-    source = docs or index.metadata["documents"]
-    documents = None if source is None else open_documents(source)
-    result = index.search(asked, k)
-    ids, scores = result.doc_ids[0], result.scores[0]
-    texts = {} if documents is None else documents.get_many(ids)
-    rows = [
-        (rank, float(score), doc_id, " ".join(texts.get(doc_id, "").split()))
-        for rank, (doc_id, score) in enumerate(zip(ids, scores, strict=True), start=1)
-    ]
-    print_table(("rank", "score", "document", "text"), rows)
