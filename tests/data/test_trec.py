@@ -301,8 +301,8 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path, error, message in (
         (tmp_path / "file", OutputExistsError, "exists already"),
-        (tmp_path, UnwritableOutputError, "it is a folder"),
-        (tmp_path / "file" / "run.trec", UnwritableOutputError, "file' is not a folder"),
+        (tmp_path, UnwritableOutputError, "is a folder"),
+        (tmp_path / "file" / "run.trec", UnwritableOutputError, "Not a directory"),
         (tmp_path / "run.parquet.gz", ArgumentError, "packed twice"),
     ):
         with pytest.raises(error, match=message):
@@ -313,8 +313,11 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_writable_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(UnwritableOutputError, match="is not writable"):
+    def refused(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    with pytest.raises(UnwritableOutputError, match="Permission denied"):
         check_run_output(tmp_path / "new" / "run.trec")
 
 
