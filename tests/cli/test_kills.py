@@ -28,6 +28,7 @@ def kill(folder: Path, backbone: Path, masked_lm: Path, *arguments: object) -> N
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_repeated_it_ends_as_if_never_killed(
     tmp_path: Path, backbone: Path, masked_lm: Path
 ) -> None:

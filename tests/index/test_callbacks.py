@@ -267,7 +267,7 @@ class TestIndexCallback:
         callback = IndexCallback(index_dir)
         predict(callback, Encoder(), data)
         assert len(Index.open(index_dir)) == 30
-        assert f"The parts in '{index_dir}/parts' do not say of which documents they are." in caplog.messages[0]
+        assert f"The parts in '{index_dir}/parts' do not say of which documents they are." in caplog.text
 
     @pytest.mark.parametrize("changed", [False, True])
     def test_if_the_documents_of_one_rank_differ_all_ranks_begin_anew(self, index_dir, two_ranks, changed):
