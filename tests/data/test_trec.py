@@ -313,8 +313,8 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_writable_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(dir: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(dir))
+    def refused(**where: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(where["dir"]))
 
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     with pytest.raises(UnwritableOutputError, match="Permission denied"):
