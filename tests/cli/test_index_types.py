@@ -271,7 +271,7 @@ def test_what_a_kind_can_be_told_is_listed_with_defaults_and_meanings(lir: Lir, 
     [
         ["red", "--search-config.n_probe", "many"],
         ["--search-config.n_probe=many", "red"],
-        ["--queries", "queries.tsv", "--search-config.n_probe", "many"],
+        ["--queries", "queries.tsv", "--run", "run.trec", "--search-config.n_probe", "many"],
     ],
 )
 def test_how_an_index_is_searched_is_an_option(lir: Lir, collection: Path, backbone: Path, words: list[str]) -> None:

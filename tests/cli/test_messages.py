@@ -145,7 +145,7 @@ MISTAKES = {
     ),
     "empty run": (["rerank", "--model", "BACKBONE", "--run", "empty.trec", *TEXTS], 1, "empty.trec' is empty."),
     "unknown document": (
-        ["rerank", "--model", "BACKBONE", "--run", "unknown.trec", *TEXTS],
+        ["rerank", "--model", "BACKBONE", "--run", "unknown.trec", *TEXTS, "--output", "r"],
         1,
         "There is no document 'd99'",
     ),
@@ -395,6 +395,6 @@ def test_a_mistake_is_one_clear_sentence(lir: Lir, backbone: Path, classifier: P
 @pytest.mark.usefixtures("mistakes")
 def test_an_index_of_another_dimension_is_refused(lir: Lir, backbone: Path) -> None:
     wide = ("--model.init_args.config", "{class_path: BiEncoderConfig, init_args: {embedding_dim: 8}}")
-    result = lir("search", "--model", backbone, "--index", "idx", "--queries", "queries.tsv", "-k", 1, *wide)
+    result = lir("search", "--model", backbone, "--index", "idx", "--queries", "queries.tsv", "--run", "r", *wide)
     assert "The index holds vectors of 32 dimensions, the model makes 8." in result.err
     assert result.code == 1

@@ -88,7 +88,7 @@ def test_a_model_that_is_somewhere_else_now_is_named_and_checked(
     shutil.copytree(backbone, "model")
     lir("index", "--model", "model", *INDEX)
     Path("model").rename("moved")
-    for more in (("two",), ("--queries", "queries.tsv")):
+    for more in (("two",), ("--queries", "queries.tsv", "--run", "run.trec", "--overwrite")):
         gone = lir("search", "--index", "idx", *more)
         assert gone.code == 2
         assert f"made by the model in '{collection / 'model'}', and there is no such folder any more" in gone.err
