@@ -107,7 +107,7 @@ def test_a_label_that_the_model_has_not_is_named() -> None:
     ("query", "docs", "message"),
     [
         ("q", "one text", "The documents are one string, 'one text'; give a list of strings."),
-        (["q", "r"], ["one", "two"], "give one list of documents a query"),
+        (["q", "r"], ["one", "two"], "give one list of documents per query"),
         (["q", "r"], [["one"]], "There are 2 queries but 1 lists of documents"),
         ("q", ["one", 2], "Text 1 of 2 is 2, of type int, not a string."),
     ],

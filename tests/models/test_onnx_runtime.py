@@ -76,6 +76,14 @@ def test_in_eight_bits_embeddings_are_near(tiny_model: Callable[..., Path]) -> N
     assert model.backbone.encoder.layer[0].output.dense.weight.dtype == torch.float32  # what is saved
 
 
+def test_in_eight_bits_no_batch_mate_changes_an_embedding(tiny_model: Callable[..., Path], texts: list[str]) -> None:
+    folder = tiny_model("bert", hidden_size=64, initializer_range=0.1)
+    model = BiEncoderModel.from_pretrained(folder, BiEncoderConfig(), backend="onnx", dtype="int8")
+    together = model.encode_document([*texts, "red " * 40, "blue"])
+    alone = [model.encode_document(text) for text in texts]
+    np.testing.assert_allclose(together[: len(texts)], alone, atol=1e-5)
+
+
 def test_a_copy_that_is_trained_hands_its_new_weights_over(bert: Path, on_onnx: BiEncoderModel) -> None:
     before = on_onnx.encode_document(DOCS)
     model = copy.deepcopy(pickle.loads(pickle.dumps(on_onnx)))

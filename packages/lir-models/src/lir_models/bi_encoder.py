@@ -38,10 +38,11 @@ from lir_models.heads.dense import DenseHead
 from lir_models.heads.vocabulary import VocabularyHead
 from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
+from lir_models.inputs import as_lists, check_iterable, check_top_k, listed, one_query
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard
 from lir_models.onnx_runtime import Backend, check_backend
-from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
+from lir_models.outputs import RankedDocument, ScoreOutput, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
 from lir_models.scoring import compare, xtr
@@ -263,9 +264,9 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             adapters=[part.adapter for part in self._parts()],
         )
 
-    def tokenize(self, texts: Sequence[str], side: Side) -> list[TokenizedText]:
+    def tokenize(self, texts: Iterable[str], side: Side) -> list[TokenizedText]:
         """Turn texts into token ids, with the prompt, the markers and the length of their side."""
-        return self.encoder_of(side).tokenize(texts, side)
+        return self.encoder_of(side).tokenize(listed(texts), side)
 
     def embed(self, batch: TokenBatch, side: Side) -> BatchEmbeddings:
         """Embed a batch, with gradients.
@@ -279,11 +280,11 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         """
         return self.encoder_of(side)(batch, side)
 
-    def encode_query(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> Encoded:
+    def encode_query(self, texts: str | Iterable[str], *, progress: Progress | None = None) -> Encoded:
         """Embed queries.
 
         Args:
-            texts: One text or several.
+            texts: One text, or several: a list, or whatever else gives them one after the other.
             progress: Called with the number of texts done since the last call.
 
         Returns:
@@ -293,14 +294,15 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         """
         return self._encode(texts, "query", progress)
 
-    def encode_document(self, texts: str | Sequence[str], *, progress: Progress | None = None) -> Encoded:
+    def encode_document(self, texts: str | Iterable[str], *, progress: Progress | None = None) -> Encoded:
         """Embed documents; arguments and result as in `encode_query`."""
         return self._encode(texts, "doc", progress)
 
-    def _encode(self, texts: str | Sequence[str], side: Side, progress: Progress | None) -> Encoded:
+    def _encode(self, texts: str | Iterable[str], side: Side, progress: Progress | None) -> Encoded:
         if isinstance(texts, str):
             embeddings = self.encode_tokenized(self.tokenize([texts], side), side, progress=progress)
             return embeddings[0] if isinstance(embeddings, np.ndarray) else embeddings
+        texts = listed(texts)
         check_texts(texts)
         pieces = list(self.encode_stream(texts, side, progress=progress))
         return pieces[0] if len(pieces) == 1 else concatenated(pieces) if pieces else self.encode_tokenized([], side)
@@ -316,18 +318,19 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             window_size: Texts that are read, and sorted by length, at a time. Larger windows have less padding.
             progress: Called with the number of texts done since the last call.
 
-        Yields:
-            The embeddings of a window, in the order of the texts, as `encode_query` gives them.
+        Returns:
+            The embeddings of each window, in the order of the texts, as `encode_query` gives them.
         """
-        for window in tokenized_windows(texts, partial(self.tokenize, side=side), window_size, self.device):
-            yield self.encode_tokenized(window, side, progress=progress)
+        check_iterable(texts, "texts")
+        windows = tokenized_windows(texts, partial(self.tokenize, side=side), window_size, self.device)
+        return (self.encode_tokenized(window, side, progress=progress) for window in windows)
 
     @torch.inference_mode()
     def encode_tokenized(
-        self, texts: Sequence[TokenizedText], side: Side, *, progress: Progress | None = None
+        self, texts: Iterable[TokenizedText], side: Side, *, progress: Progress | None = None
     ) -> Encoded:
         """Embed texts that are token ids already; result as in `encode_query`."""
-        width = self.dim
+        texts, width = listed(texts), self.dim
         if not texts:
             return empty(self.form, width, getattr(self.config, "cls_embedding_dim", 0))
 
@@ -377,8 +380,8 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
 
     def score(
         self,
-        query: str | Sequence[str],
-        docs: Sequence[str] | Sequence[Sequence[str]],
+        query: str | Iterable[str],
+        docs: Iterable[str] | Iterable[Iterable[str]],
         *,
         progress: Progress | None = None,
     ) -> ScoreOutput:
@@ -408,9 +411,19 @@ class BiEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
                 scores.append(self.similarity(take(query_embeddings, [place]), take(doc_embeddings, wanted))[0])
         return ScoreOutput(torch.cat(scores) if scores else torch.zeros(0), tuple(len(item) for item in lists))
 
-    def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
-        """Order documents by their score for a query, best first."""
-        return ranking(self.score(query, docs).scores, docs, top_k)
+    def rank(self, query: str, docs: Iterable[str], top_k: int | None = None) -> list[RankedDocument]:
+        """Order documents by their score for a query, best first.
+
+        Args:
+            query: One query.
+            docs: Documents.
+            top_k: How many are kept; None for all.
+
+        Raises:
+            InputError: If something is no text, or ``top_k`` is below 1.
+        """
+        top_k, docs = check_top_k(top_k), listed(docs, "documents")
+        return ranking(self.score(one_query(query), docs).scores, docs, top_k)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False, card: ModelCard | None = None) -> None:
         """Save the model, whole or not at all.

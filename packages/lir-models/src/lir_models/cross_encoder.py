@@ -39,10 +39,11 @@ from lir_models.heads.ranking import CausalRanker, PooledRanker, T5Ranker
 from lir_models.heads.set_attention import register, use_set_attention
 from lir_models.heads.weights import load_head
 from lir_models.hub import Publishable
+from lir_models.inputs import as_lists, as_pairs, check_iterable, check_top_k, listed, one_query
 from lir_models.loading import open_checkpoint, with_weights
 from lir_models.model_card import ModelCard
 from lir_models.onnx_runtime import Backend, check_backend
-from lir_models.outputs import RankedDocument, ScoreOutput, as_lists, ranking
+from lir_models.outputs import RankedDocument, ScoreOutput, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
 from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, check_texts, collate
@@ -247,9 +248,9 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         prefix = next((name for name, part in self.named_modules() if part is output), None)
         return [] if output is None or prefix is None else [f"{prefix}.{name}" for name in output.state_dict()]
 
-    def tokenize(self, queries: Sequence[str], docs: Sequence[str]) -> list[TokenizedText]:
+    def tokenize(self, queries: Iterable[str], docs: Iterable[str]) -> list[TokenizedText]:
         """Turn pairs of a query and a document into token ids."""
-        config = self.config
+        config, queries, docs = self.config, listed(queries, "queries"), listed(docs, "documents")
         queries = [config.query_prompt + query for query in queries] if config.query_prompt else queries
         docs = [config.doc_prompt + doc for doc in docs] if config.doc_prompt else docs
         layout = PairLayout(
@@ -297,8 +298,8 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
 
     def score(
         self,
-        query: str | Sequence[str],
-        docs: Sequence[str] | Sequence[Sequence[str]],
+        query: str | Iterable[str],
+        docs: Iterable[str] | Iterable[Iterable[str]],
         *,
         progress: Progress | None = None,
     ) -> ScoreOutput:
@@ -335,8 +336,8 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             window_size: Pairs that are read, and sorted by length, at a time. Larger windows have less padding.
             progress: Called with the number of pairs done since the last call.
 
-        Yields:
-            The scores of a window, in the order of the pairs.
+        Returns:
+            The scores of each window, in the order of the pairs.
 
         Raises:
             WrongModelKindError: If the model is a Set-Encoder, which scores the documents of a query together.
@@ -347,8 +348,9 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
                 hint="score takes a query with its documents",
             )
         self._check_label()
-        for window in tokenized_windows(pairs, self._tokenize_pairs, window_size, self.device):
-            yield self.score_tokenized(window, progress=progress)
+        check_iterable(pairs, "pairs")
+        windows = tokenized_windows(pairs, self._tokenize_pairs, window_size, self.device)
+        return (self.score_tokenized(window, progress=progress) for window in windows)
 
     @property
     def _gives_all_labels(self) -> bool:
@@ -360,6 +362,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             _ = self.config.scored_label  # which says that there is none
 
     def _tokenize_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[TokenizedText]:
+        pairs = as_pairs(pairs)
         return self.tokenize([query for query, _ in pairs], [doc for _, doc in pairs])
 
     @torch.inference_mode()
@@ -375,9 +378,10 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
 
     @torch.inference_mode()
     def score_tokenized(
-        self, pairs: Sequence[TokenizedText], *, progress: Progress | None = None
+        self, pairs: Iterable[TokenizedText], *, progress: Progress | None = None
     ) -> Float[Tensor, " pairs"]:
         """Score pairs that are token ids already; float32, on the CPU."""
+        pairs = listed(pairs, "pairs")
         scores = torch.zeros(len(pairs))
         for positions, values in self.batches.run(
             pairs, self.score_batch, tokenizer=self.tokenizer, device=self.device, progress=progress
@@ -385,12 +389,19 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             scores[torch.from_numpy(positions)] = values
         return scores
 
-    def predict(self, pairs: Sequence[tuple[str, str]]) -> Float[np.ndarray, "pairs ..."]:
+    def predict(self, pairs: Iterable[tuple[str, str]]) -> Float[np.ndarray, "pairs ..."]:
         """Score pairs of a query and a document, with the checkpoint's activation, a sigmoid for instance.
 
         As `CrossEncoder.predict` of sentence-transformers. A Set-Encoder takes pairs of the same query that follow each
         other as one set. Of several labels, none of which is the score, there is a column for each.
+
+        Args:
+            pairs: A list of pairs, or whatever else gives them one after the other.
+
+        Raises:
+            InputError: If an item is no pair of texts, or the pairs are one pair that is not in a list.
         """
+        pairs = as_pairs(pairs)
         if self._gives_all_labels:
             return ACTIVATIONS[self.config.activation](self._label_logits(pairs)).numpy()
         groups = [list(group) for _, group in groupby(pairs, key=itemgetter(0))]
@@ -406,9 +417,19 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             logits[torch.from_numpy(positions)] = values
         return logits
 
-    def rank(self, query: str, docs: Sequence[str], top_k: int | None = None) -> list[RankedDocument]:
-        """Order documents by their score for a query, best first."""
-        return ranking(self.score(query, docs).scores, docs, top_k)
+    def rank(self, query: str, docs: Iterable[str], top_k: int | None = None) -> list[RankedDocument]:
+        """Order documents by their score for a query, best first.
+
+        Args:
+            query: One query.
+            docs: Documents.
+            top_k: How many are kept; None for all.
+
+        Raises:
+            InputError: If something is no text, or ``top_k`` is below 1.
+        """
+        top_k, docs = check_top_k(top_k), listed(docs, "documents")
+        return ranking(self.score(one_query(query), docs).scores, docs, top_k)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False, card: ModelCard | None = None) -> None:
         """Save the model, whole or not at all.

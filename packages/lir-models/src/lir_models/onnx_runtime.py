@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lir_models.errors import ConfigError, MissingExtraError, did_you_mean
+from lir_models.onnx_int8 import quantize
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def use_onnx_runtime(backbone: Any, *, int8: bool) -> None:
     Args:
         backbone: An encoder, with or without a head of its own.
         int8: Whether linear layers multiply numbers of eight bits: weights are rounded once, channel by channel, and what
-            is multiplied with them as it comes.
+            is multiplied with them token by token, as it comes.
     """
     trunk = backbone.base_model
     trunk.forward = _Forward(trunk, int8=int8)
@@ -182,25 +183,8 @@ def _handed_over(trunk: Any, names: tuple[str, ...], *, int8: bool) -> Any:
             ) from error
         program.save(str(path))
         if int8:
-            path = _quantized(path)
+            path = quantize(path)
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _quantized(path: Path) -> Path:
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # pyright: ignore[reportMissingImports]
-
-    # Weights of seven bits: products of eight overflow on processors without VNNI, and numbers should not hang on those.
-    quantized = path.with_name("int8.onnx")
-    quantize_dynamic(
-        path,
-        quantized,
-        op_types_to_quantize=["MatMul"],  # not what embeddings are looked up by
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-        use_external_data_format=True,  # of any size
-    )
-    return quantized
 
 
 @contextmanager

@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor
-
-from lir_models.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -40,27 +37,6 @@ class RankedDocument:
     index: int
     score: float
     text: str
-
-
-def as_lists(
-    query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
-    """Return queries and, for each, its documents, from either of the two forms that ``score`` takes.
-
-    Raises:
-        InputError: If there are not as many lists of documents as queries.
-    """
-    if isinstance(docs, str):
-        raise InputError(f"The documents are one string, {docs[:40]!r}; give a list of strings.")
-    if isinstance(query, str):
-        return [query], cast("list[list[str]]", [list(docs)])
-    if any(isinstance(item, str) for item in docs):
-        raise InputError(
-            "There are several queries, but the documents are not lists: give one list of documents a query."
-        )
-    if len(query) != len(docs):
-        raise InputError(f"There are {len(query)} queries but {len(docs)} lists of documents; give one list a query.")
-    return list(query), [list(item) for item in docs]
 
 
 def ranking(scores: Float[Tensor, " docs"], docs: Sequence[str], top_k: int | None) -> list[RankedDocument]:

@@ -19,7 +19,8 @@ from lir_models.cross_encoder import CrossEncoderModel
 from lir_models.embeddings import Encoded, concatenated
 from lir_models.errors import ConfigError, LirModelsError, WrongModelKindError
 from lir_models.fields import Side
-from lir_models.outputs import ScoreOutput, as_lists
+from lir_models.inputs import as_lists, check_iterable, listed
+from lir_models.outputs import ScoreOutput
 from lir_models.tokenization import check_texts
 
 Item = TypeVar("Item")
@@ -46,7 +47,7 @@ class ModelPool:
         ConfigError: If there is no such device.
     """
 
-    def __init__(self, model: BiEncoderModel | CrossEncoderModel, devices: Sequence[str] | None = None) -> None:
+    def __init__(self, model: BiEncoderModel | CrossEncoderModel, devices: Iterable[str] | None = None) -> None:
         self._model = model
         self.devices = _checked(devices)
         num_on_cpu = sum(device == "cpu" for device in self.devices)
@@ -69,15 +70,16 @@ class ModelPool:
         for worker in self._workers:
             worker.shutdown(cancel_futures=True)
 
-    def encode_query(self, texts: Sequence[str]) -> Encoded:
+    def encode_query(self, texts: Iterable[str]) -> Encoded:
         """Embed queries, as `BiEncoderModel.encode_query` does."""
         return self._encode(texts, "query")
 
-    def encode_document(self, texts: Sequence[str]) -> Encoded:
+    def encode_document(self, texts: Iterable[str]) -> Encoded:
         """Embed documents, as `BiEncoderModel.encode_document` does."""
         return self._encode(texts, "doc")
 
-    def _encode(self, texts: Sequence[str], side: Side) -> Encoded:
+    def _encode(self, texts: Iterable[str], side: Side) -> Encoded:
+        texts = listed(texts)
         check_texts(texts)
         pieces = list(self.encode_stream(texts, side, window_size=self._share(len(texts))))
         return concatenated(pieces) if pieces else next(iter(self._run(_encode, [([], side)])))
@@ -88,9 +90,10 @@ class ModelPool:
             raise WrongModelKindError(
                 f"{self._model.name or 'The model'} is a cross-encoder: it embeds nothing.", hint="score scores with it"
             )
+        check_iterable(texts, "texts")
         return self._run(_encode, ((window, side) for window in windows(texts, window_size)))
 
-    def score(self, query: str | Sequence[str], docs: Sequence[str] | Sequence[Sequence[str]]) -> ScoreOutput:
+    def score(self, query: str | Iterable[str], docs: Iterable[str] | Iterable[Iterable[str]]) -> ScoreOutput:
         """Score documents for a query, or for each of several queries its own documents; as the model does."""
         queries, lists = as_lists(query, docs)
         check_texts(queries)
@@ -138,12 +141,13 @@ class ModelPool:
                 future.cancel()
 
 
-def _checked(devices: Sequence[str] | None) -> list[str]:
+def _checked(devices: Iterable[str] | None) -> list[str]:
     num_gpus = torch.cuda.device_count()
     if devices is None:
         devices = [f"cuda:{number}" for number in range(num_gpus)]
         if not devices:
             raise ConfigError("There is no GPU to make a pool of; devices=['cpu', 'cpu'] makes one of two processes.")
+    devices = devices if isinstance(devices, str) else list(devices)
     if isinstance(devices, str) or not devices:
         raise ConfigError(f"devices is {devices!r}; it is a list, such as ['cuda:0', 'cuda:1'].")
     for device in devices:
