@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
+import tokenizers
 import torch
 
 from lir_models import BiEncoderModel, CrossEncoderModel
@@ -208,3 +210,54 @@ def test_one_side_alone_may_be_normalized(
     chain = [base.Transformer(str(tiny_model("bert"))), dense.Pooling(32), router]
     reference = make("SentenceTransformer", chain, similarity_fn_name="dot")
     assert_equal(reference, tmp_path / "st")
+
+
+STATIC_CHAINS: list[Callable[[], list[Any]]] = [
+    list,
+    lambda: [dense.Normalize()],
+    lambda: [dense.Normalize(), dense.Dense(16, 8), dense.LayerNorm(8)],
+]
+
+
+@pytest.mark.parametrize("layers", STATIC_CHAINS, ids=range(len(STATIC_CHAINS)))
+@pytest.mark.parametrize("length", [None, 7])
+def test_static_embeddings_are_read(
+    tiny_model: Callable[..., Path], make: Callable[..., Any], tmp_path: Path, layers: Any, length: int | None
+) -> None:
+    tokenizer = tokenizers.Tokenizer.from_file(str(tiny_model("bert") / "tokenizer.json"))
+    if length is not None:
+        tokenizer.enable_truncation(length)
+    torch.manual_seed(1)
+    chain = [dense.StaticEmbedding(tokenizer, embedding_dim=16), *layers()]
+    reference = make("SentenceTransformer", chain, prompts={"query": "what is "}, truncate_dim=6)
+    assert_equal(reference, tmp_path / "st")
+    model = BiEncoderModel.from_pretrained(tmp_path / "st")
+    np.testing.assert_allclose(model.encode_document([*TEXTS, ""]), reference.encode_document([*TEXTS, ""]), atol=1e-5)
+    model.save_pretrained(tmp_path / "saved")
+    assert BiEncoderModel.from_pretrained(tmp_path / "saved").fingerprint == model.fingerprint
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    assert_equal(again, tmp_path / "saved")
+    np.testing.assert_allclose(again.encode_query(TEXTS), reference.encode_query(TEXTS), atol=1e-5)
+
+
+@pytest.mark.parametrize("has_modules", [False, True])
+def test_vectors_of_model2vec_are_read(tiny_model: Callable[..., Path], tmp_path: Path, has_modules: bool) -> None:
+    folder = tmp_path / "model2vec"
+    folder.mkdir()
+    (folder / "tokenizer.json").write_bytes((tiny_model("bert") / "tokenizer.json").read_bytes())
+    terms = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    torch.manual_seed(2)
+    weights = {"embeddings": torch.randn(9, 16), "mapping": torch.randint(0, 9, (terms,)), "weights": torch.rand(terms)}
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}))
+    reference = sentence_transformers.SentenceTransformer(
+        modules=[dense.StaticEmbedding.load(str(folder)), dense.Normalize()], device="cpu"
+    )
+    if has_modules:
+        names = {"StaticEmbedding": ".", "Normalize": "1_Normalize"}
+        modules = [
+            {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{name}"}
+            for place, (name, path) in enumerate(names.items())
+        ]
+        (folder / "modules.json").write_text(json.dumps(modules))
+    assert_equal(reference, folder)

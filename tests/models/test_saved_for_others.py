@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lir_models import (
     BiEncoderConfig,
@@ -22,8 +23,10 @@ from lir_models import (
     NormLayer,
     SetEncoderConfig,
     SpladeConfig,
+    StaticConfig,
     UniCoilConfig,
 )
+from lir_models.static_backbone import StaticBackbone
 
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
@@ -232,7 +235,21 @@ ALONE: dict[type[Any], tuple[dict[str, Any], str]] = {
     MvrConfig: ({}, "Model"),
     SetEncoderConfig: ({}, "Model"),
 }
+STATIC: Values = {
+    **{field: [] for field in BI_ENCODER},
+    "similarity_function": each("similarity_function", "dot", "l2", said=True),
+    "embedding_dim": each("embedding_dim", 4, said=True),
+    "projection": each("projection", (DenseLayer(in_features=16, out_features=8),), said=True),
+    "sparsification_strategy": each("sparsification_strategy", "relu", said=False),
+    "normalization_strategy": each("normalization_strategy", "l2", said=True),
+    "truncate_dim": each("truncate_dim", 12, said=True),
+    "query_length": [*each("query_length", 8, said=False), *each("query_length", 8, said=True, doc_length=8)],
+    "query_prompt": each("query_prompt", "what is ", said=True),
+    "doc_prompt": each("doc_prompt", "the city ", said=True),
+    "lowercase": each("lowercase", True, said=False),
+}
 TABLES: dict[type[Any], Values] = {
+    StaticConfig: STATIC,
     BiEncoderConfig: BI_ENCODER,
     DprConfig: BI_ENCODER,
     SpladeConfig: SPLADE,
@@ -258,7 +275,7 @@ def test_every_field_is_sorted(made: type[Any]) -> None:
 
 def assert_alone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert [file.name for file in folder.rglob("*") if file.name in FILES_OF_OTHERS] == []
-    assert "sentence_transformers" not in (folder / "config.json").read_text()
+    assert not [file for file in folder.glob("config.json") if "sentence_transformers" in file.read_text()]
     card = (folder / "README.md").read_text()
     assert "This folder is lir's alone: sentence-transformers has no word for " in card
     assert "from sentence_transformers import" not in card
@@ -270,6 +287,19 @@ def test_a_dense_encoder_scores_the_same_or_is_alone(
     tiny_model: Callable[..., Path], tmp_path: Path, caplog: Any, config: BiEncoderConfig, said: bool
 ) -> None:
     model = BiEncoderModel.from_pretrained(tiny_model("bert"), config)
+    assert_bi_encoder(model, sentence_transformers.SentenceTransformer, tmp_path / "saved", caplog, said)
+
+
+@pytest.mark.parametrize(("config", "said"), cases(StaticConfig, STATIC))
+def test_static_embeddings_score_the_same_or_are_alone(
+    tiny_model: Callable[..., Path], tmp_path: Path, caplog: Any, config: StaticConfig, said: bool
+) -> None:
+    torch.manual_seed(1)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "tokenizer.json").write_bytes((tiny_model("bert") / "tokenizer.json").read_bytes())
+    StaticBackbone(torch.randn(100, 16)).save_pretrained(tmp_path / "made")
+    (tmp_path / "made" / "config.json").write_text('{"model_type": "model2vec"}')
+    model = BiEncoderModel.from_pretrained(tmp_path / "made", config)
     assert_bi_encoder(model, sentence_transformers.SentenceTransformer, tmp_path / "saved", caplog, said)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from lir_models import (
     read_config,
 )
 from lir_models.errors import CheckpointError
+from lir_models.static_backbone import StaticBackbone
 
 GOLDEN = Path(__file__).parent / "golden"
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -65,6 +67,14 @@ def folders(tiny_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(bert / file, root / "shards")
     found["shards"] = root / "shards"
+    (root / "model2vec").mkdir()
+    shutil.copy(bert / "tokenizer.json", root / "model2vec")
+    StaticBackbone(torch.randn(100, 8)).save_pretrained(root / "model2vec")
+    (root / "model2vec" / "config.json").write_text('{"model_type": "model2vec", "normalize": true}')
+    found["model2vec"] = root / "model2vec"
+    BiEncoderModel.from_pretrained(root / "model2vec").save_pretrained(root / "static")
+    (root / "static" / "lir.json").unlink()
+    found["static"] = root / "static"
     with suppress(ImportError):
         import peft  # noqa: F401
 

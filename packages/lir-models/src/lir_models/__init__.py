@@ -17,6 +17,7 @@ from lir_models.families.mono import MonoConfig
 from lir_models.families.mvr import MvrConfig
 from lir_models.families.set_encoder import SetEncoderConfig
 from lir_models.families.splade import SpladeConfig
+from lir_models.families.static import StaticConfig
 from lir_models.fields import DenseLayer, NormLayer
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "ScoreOutput",
     "SetEncoderConfig",
     "SpladeConfig",
+    "StaticConfig",
     "UniCoilConfig",
     "detect",
     "load_model",

@@ -31,7 +31,8 @@ from lir_models.embeddings import (
     without_zeros,
 )
 from lir_models.encoder import Encoder, StaticEncoder
-from lir_models.errors import InputError, WrongModelKindError
+from lir_models.errors import ConfigError, InputError, WrongModelKindError
+from lir_models.families.static import StaticConfig
 from lir_models.fields import Form, Side
 from lir_models.fingerprint import fingerprint
 from lir_models.heads.dense import DenseHead
@@ -46,6 +47,7 @@ from lir_models.outputs import RankedDocument, ScoreOutput, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
 from lir_models.scoring import compare, xtr
+from lir_models.static_backbone import load_static
 from lir_models.token_pooling import pool_tokens
 from lir_models.tokenization import TokenBatch, TokenizedText, Tokenizer, check_texts
 
@@ -454,6 +456,12 @@ def _bi_encoder_checkpoint(name_or_path: str | Path, hub: HubOptions) -> Checkpo
 def _load(
     checkpoint: Checkpoint, folder: Path, rule: BiEncoderConfig, options: BackboneOptions
 ) -> tuple[nn.Module, Tokenizer, Adapter | None]:
+    if isinstance(rule, StaticConfig):
+        if options.backend != "torch":
+            raise ConfigError(
+                f"backend='{options.backend}' runs the layers of a transformer; static embeddings have none."
+            )
+        return *load_static(folder), None
     backbone = load_backbone(
         folder,
         "masked-lm" if rule.projection == "mlm" else "base",

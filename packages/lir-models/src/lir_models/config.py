@@ -223,6 +223,11 @@ class BiEncoderConfig(JsonConfig):
         poolings = (self.query_pooling_strategy, self.doc_pooling_strategy)
         return any("first" in (pooling if isinstance(pooling, tuple) else (pooling,)) for pooling in poolings)
 
+    @property
+    def adds_special_tokens(self) -> bool:
+        """Whether the tokenizer's own special tokens stand around a text."""
+        return True
+
     def uses_backbone(self, side: Side) -> bool:
         """Whether a side's texts go through a backbone."""
         del side

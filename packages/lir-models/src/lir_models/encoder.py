@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         self.tokenizer = tokenizer
         self.backbone = backbone
         self.head = config.make_head(backbone, tokenizer)
-        self._layouts = _layouts(config, tokenizer)
+        self._layouts = _layouts(config, tokenizer, special_tokens=config.adds_special_tokens)
         self.source: Source | None = None
         self.adapter: Adapter | None = None
 

@@ -11,6 +11,7 @@ from lir_models.checkpoints import (
     colbert,
     lightning_ir,
     lir,
+    model2vec,
     plain,
     sentence_transformers,
     sequence_classification,
@@ -23,7 +24,7 @@ from lir_models.errors import CheckpointError, ConfigError
 __all__ = ["Checkpoint", "HeadWeights", "Kind", "recognise"]
 
 # The first that recognises a folder reads it: lir's own file says most, a bare config.json least.
-_FORMATS = (lir, lightning_ir, sentence_transformers, colbert, coil, sequence_classification, adapter, plain)
+_FORMATS = (lir, lightning_ir, sentence_transformers, model2vec, colbert, coil, sequence_classification, adapter, plain)
 
 
 def recognise(folder: Path) -> Checkpoint:

@@ -10,7 +10,7 @@ from lir_models.checkpoints.files import read_settings, read_tensors, write_json
 from lir_models.checkpoints.safety import inside
 from lir_models.config import BiEncoderConfig, CrossEncoderConfig
 from lir_models.errors import CheckpointError, ConfigError
-from lir_models.families import coil, col, dpr, mono, mvr, set_encoder, splade
+from lir_models.families import coil, col, dpr, mono, mvr, set_encoder, splade, static
 from lir_models.fields import Side
 
 FILE = "lir.json"
@@ -28,6 +28,7 @@ FAMILIES = (
     set_encoder.SetEncoderConfig,
     mvr.MvrConfig,
     splade.SpladeConfig,
+    static.StaticConfig,
 )
 
 _CONFIGS = {"bi-encoder": BiEncoderConfig, "cross-encoder": CrossEncoderConfig}

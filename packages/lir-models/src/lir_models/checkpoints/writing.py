@@ -15,11 +15,12 @@ from lir_models.backbone import quiet
 from lir_models.checkpoints import lir
 from lir_models.checkpoints.activations import ACTIVATION_PATHS
 from lir_models.checkpoints.checkpoint import HeadWeights
-from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, pylate, sparse
+from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, pylate, sparse, static
 from lir_models.checkpoints.whole import written_whole
 from lir_models.config import BiEncoderConfig
 from lir_models.families.col import ColConfig
 from lir_models.families.splade import SpladeConfig
+from lir_models.families.static import StaticConfig
 from lir_models.fields import Side
 from lir_models.heads.ranking import T5Ranker
 from lir_models.heads.vocabulary import VocabularyHead
@@ -128,6 +129,8 @@ def _bi_encoder_not_said(model: "BiEncoderModel") -> str:
         if not config.uses_backbone("query") and terms != model.dim:
             return f"queries of {terms} terms beside documents of {model.dim}"
         return sparse.not_said(config)
+    if isinstance(config, StaticConfig):
+        return static.not_said(config)
     return pylate.not_said(config) if isinstance(config, ColConfig) else dense.not_said(config)
 
 
@@ -156,6 +159,8 @@ def _write_for_others(model: "BiEncoderModel", place: Path, heads: Mapping[Side,
         sparse.write(place, config, heads, model.dim)
     elif isinstance(config, ColConfig):
         pylate.write(place, config, heads, model.tokenizer)
+    elif isinstance(config, StaticConfig):
+        static.write(place, config, heads)
     else:
         query: Any = model.encoder_of("query")
         dense.write(place, config, heads, {"query": query.hidden_size, "doc": model.encoder.hidden_size})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lir_models.checkpoints.checkpoint import Checkpoint
 from lir_models.checkpoints.files import read_settings_if_there
-from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, multi_vector, pylate, sparse
+from lir_models.checkpoints.sentence_transformers import cross_encoder, dense, multi_vector, pylate, sparse, static
 from lir_models.checkpoints.sentence_transformers.modules import FILE, SETTINGS, read_chains
 from lir_models.errors import CheckpointError
 
@@ -25,13 +25,12 @@ def read(folder: Path) -> Checkpoint:
     model_type = settings.text("model_type")
     if model_type == "CrossEncoder":
         return cross_encoder.read(folder, chains["doc"], settings)
-    for reader in (pylate, multi_vector, sparse, dense):
+    for reader in (pylate, multi_vector, sparse, dense, static):
         if reader.detect(chains, settings):
             return reader.read(folder, chains, settings)
     names = {", ".join(module.name for module in chain) for chain in chains.values()}
     raise CheckpointError(
-        f"'{folder}' is a sentence-transformers model of the modules {'; '.join(sorted(names))}; lir reads Transformer, "
-        "Pooling, then any of Dense, LayerNorm and Normalize; Transformer and SpladePooling; SparseStaticEmbedding for "
-        "queries; "
-        "Transformer, Dense, MultiVectorMask and Normalize; and routers of these."
+        f"'{folder}' is a sentence-transformers model of the modules {'; '.join(sorted(names))}; lir reads Transformer "
+        "and Pooling, or StaticEmbedding, then any of Dense, LayerNorm and Normalize; Transformer and SpladePooling; "
+        "SparseStaticEmbedding for queries; Transformer, Dense, MultiVectorMask and Normalize; and routers of these."
     )

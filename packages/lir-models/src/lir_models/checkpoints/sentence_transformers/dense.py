@@ -6,10 +6,11 @@ from pathlib import Path
 from lir_models.checkpoints.checkpoint import Checkpoint, HeadWeights
 from lir_models.checkpoints.files import Settings, write_json
 from lir_models.checkpoints.sentence_transformers.modules import (
+    LAYERS,
     ROUTER,
-    SIMILARITIES,
     Chain,
     Module,
+    is_l2,
     layer_class,
     layer_weights,
     not_said_of_case,
@@ -17,6 +18,7 @@ from lir_models.checkpoints.sentence_transformers.modules import (
     read_layers,
     read_prompts,
     read_similarity,
+    similarity_settings,
     write_chain,
     write_layer,
     write_settings,
@@ -25,7 +27,7 @@ from lir_models.checkpoints.sentence_transformers.transformer import read_transf
 from lir_models.config import BiEncoderConfig
 from lir_models.errors import CheckpointError
 from lir_models.families.dpr import DprConfig
-from lir_models.fields import Layer, NormLayer, Pooling, PoolingMode, Side
+from lir_models.fields import Pooling, PoolingMode, Side
 
 # Several flags are concatenated in this order; a list, from 5.4 on, in its own.
 FLAGS: dict[str, PoolingMode] = {
@@ -45,7 +47,6 @@ _MODES: dict[str, PoolingMode] = {
     "lasttoken": "last",
 }
 _CLASSES = "sentence_transformers.models."
-_LAYERS = {"Dense", "LayerNorm", "Normalize", "Dropout"}
 
 
 def detect(chains: Mapping[Side, Chain], settings: Settings) -> bool:
@@ -53,7 +54,7 @@ def detect(chains: Mapping[Side, Chain], settings: Settings) -> bool:
     del settings
     return all(
         [module.name for module in chain[:2]] == ["Transformer", "Pooling"]
-        and {module.name for module in chain[2:]} <= _LAYERS
+        and {module.name for module in chain[2:]} <= LAYERS
         for chain in chains.values()
     )
 
@@ -62,7 +63,7 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Settings) -> Chec
     """Read the config."""
     query, doc = chains["query"], chains["doc"]
     layers = {side: read_layers(chain[2:], _width(chain[1])) for side, chain in chains.items()}
-    normalizes = all(found[-1:] and _is_l2(found[-1]) for found in layers.values())
+    normalizes = all(found[-1:] and is_l2(found[-1]) for found in layers.values())
     if normalizes:
         layers = {side: found[:-1] for side, found in layers.items()}
     transformers = {side: read_transformer(chain[0]) for side, chain in chains.items()}
@@ -95,10 +96,6 @@ def read(folder: Path, chains: Mapping[Side, Chain], settings: Settings) -> Chec
         query_folder=None if config.shared_encoder else query[0].folder,
         heads=lambda side: read_layer_weights(chains[side]),
     )
-
-
-def _is_l2(layer: Layer) -> bool:
-    return isinstance(layer, NormLayer) and layer.norm == "l2"
 
 
 def _width(pooling: Module) -> int | None:
@@ -171,14 +168,7 @@ def write(
             write_transformer(folders[0], {"query": length, "doc": length}, lowercase=config.lowercase)
         parameters = {"default_route": None, "allow_empty_key": True}
         write_json(folder / ROUTER, {"types": types, "structure": routes, "parameters": parameters})
-    names = {ours: theirs for theirs, ours in SIMILARITIES.items()}
-    write_settings(
-        folder,
-        prompts={"query": config.query_prompt, "document": config.doc_prompt},
-        default_prompt_name=None,
-        similarity_fn_name=names[config.similarity_function],
-        **({} if config.truncate_dim is None else {"truncate_dim": config.truncate_dim}),
-    )
+    write_settings(folder, **similarity_settings(config))
 
 
 def _names(config: BiEncoderConfig) -> list[str]:

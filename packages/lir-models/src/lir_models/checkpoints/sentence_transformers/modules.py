@@ -25,6 +25,9 @@ ROUTER = "router_config.json"
 
 SIMILARITIES: dict[str, SimilarityFunction] = {"cosine": "cosine", "dot": "dot", "euclidean": "l2"}
 
+#: What may come after one vector a text is made; at inference Dropout does nothing.
+LAYERS = {"Dense", "LayerNorm", "Normalize", "Dropout"}
+
 _ROUTES: dict[Side, tuple[str, ...]] = {"query": ("query",), "doc": ("document", "doc", "passage", "corpus")}
 
 
@@ -209,6 +212,11 @@ def layer_class(layer: Layer) -> str:
     return "LayerNorm" if layer.norm == "layer" else "Normalize"
 
 
+def is_l2(layer: Layer) -> bool:
+    """Whether a layer scales to length 1."""
+    return isinstance(layer, NormLayer) and layer.norm == "l2"
+
+
 def layer_weights(weights: Mapping[str, Any], place: int) -> dict[str, Any]:
     """Return the weights of one layer, by the names that sentence-transformers gives them."""
     prefix = f"layers.{place}."
@@ -236,3 +244,15 @@ def write_chain(folder: Path, classes: Collection[str]) -> list[Path]:
 def write_settings(folder: Path, **values: Any) -> None:
     """Write the model's settings, adding to those that are there."""
     write_json(folder / SETTINGS, read_settings_if_there(folder / SETTINGS) | values)
+
+
+def similarity_settings(config: BiEncoderConfig) -> dict[str, Any]:
+    """Return what the model's settings say of prompts, comparison and truncation."""
+    names = {ours: theirs for theirs, ours in SIMILARITIES.items()}
+    truncation = {} if config.truncate_dim is None else {"truncate_dim": config.truncate_dim}
+    return {
+        "prompts": {"query": config.query_prompt, "document": config.doc_prompt},
+        "default_prompt_name": None,
+        "similarity_fn_name": names[config.similarity_function],
+        **truncation,
+    }

@@ -8,11 +8,11 @@ from lir_models.checkpoints.files import Settings, read_settings, read_settings_
 from lir_models.checkpoints.safety import inside
 from lir_models.checkpoints.sentence_transformers.modules import (
     ROUTER,
-    SIMILARITIES,
     Chain,
     not_said_of_case,
     read_prompts,
     read_similarity,
+    similarity_settings,
     write_chain,
     write_settings,
 )
@@ -137,14 +137,8 @@ def write(folder: Path, config: SpladeConfig, heads: Mapping[Side, HeadWeights],
         types = {key: _CLASSES + key.rpartition("_")[2] for keys in routes.values() for key in keys}
         parameters = {"default_route": "document", "allow_empty_key": True}
         write_json(folder / ROUTER, {"types": types, "structure": routes, "parameters": parameters})
-    names = {ours: theirs for theirs, ours in SIMILARITIES.items()}
     write_settings(
-        folder,
-        model_type="SparseEncoder",
-        prompts={"query": config.query_prompt, "document": config.doc_prompt},
-        default_prompt_name=None,
-        similarity_fn_name=names[config.similarity_function],
-        max_active_dims=config.max_active_dims,
+        folder, model_type="SparseEncoder", max_active_dims=config.max_active_dims, **similarity_settings(config)
     )
 
 
