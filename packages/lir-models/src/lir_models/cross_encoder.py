@@ -46,6 +46,7 @@ from lir_models.onnx_runtime import Backend, check_backend
 from lir_models.outputs import RankedDocument, ScoreOutput, ranking
 from lir_models.precision import as_dtype
 from lir_models.references import HubOptions, full_name
+from lir_models.room import check_room
 from lir_models.tokenization import PairLayout, TokenBatch, TokenizedText, Tokenizer, check_texts, collate
 
 _INTERACTION = "[INT]"
@@ -93,6 +94,7 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         self.name = name
         self.source: Source | None = None
         self.adapter: Adapter | None = None
+        self._check_lengths()
         # Decoders look for the last token of a row by the padding token.
         backbone.config.pad_token_id = tokenizer.pad_id  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
@@ -248,8 +250,34 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
         prefix = next((name for name, part in self.named_modules() if part is output), None)
         return [] if output is None or prefix is None else [f"{prefix}.{name}" for name in output.state_dict()]
 
+    def _check_lengths(self) -> None:
+        """Refuse lengths in which a query or a document would have no token of its own."""
+        config, tokenizer, name = self.config, self.tokenizer, type(self.config).__name__
+        prompts = {"query": tokenizer.count(config.query_prompt), "doc": tokenizer.count(config.doc_prompt)}
+        for side, prompt in prompts.items():
+            length = getattr(config, f"{side}_length")
+            check_room(
+                f"{name}.{side}_length", length, length, prompt + 1, f"{prompt} of the prompt, and one of the text"
+            )
+        if getattr(config, "chat_template", False) and not tokenizer.tokenizer.chat_template:
+            return
+        text, limit, layout = "a", tokenizer.max_length, PairLayout(inserted=self._inserted)
+        tokenizer.max_length = None
+        around = len(self._laid_out([text], [text], layout)[0].input_ids) - 2 * tokenizer.count(text)
+        tokenizer.max_length = limit
+        # Each text is sure of half of the room, so both have what the longer prompt needs.
+        half = max(prompts.values()) + 1
+        needs = f"{around} tokens around the texts, and {half} for each of them, prompts included"
+        check_room(
+            f"{name}.max_length", config.max_length, tokenizer.limit(config.max_length), around + 2 * half, needs
+        )
+
     def tokenize(self, queries: Iterable[str], docs: Iterable[str]) -> list[TokenizedText]:
-        """Turn pairs of a query and a document into token ids."""
+        """Turn pairs of a query and a document into token ids.
+
+        A pair that is too long is cut in its longer text first, so that each keeps half of the room that there is for
+        both, or all of itself. What stands around the texts, a chat template's end for instance, stays whole.
+        """
         config, queries, docs = self.config, listed(queries, "queries"), listed(docs, "documents")
         queries = [config.query_prompt + query for query in queries] if config.query_prompt else queries
         docs = [config.doc_prompt + doc for doc in docs] if config.doc_prompt else docs
@@ -259,6 +287,10 @@ class CrossEncoderModel(Adaptable, Compilable, Publishable, nn.Module):
             doc_length=config.doc_length,
             inserted=self._inserted,
         )
+        return self._laid_out(queries, docs, layout)
+
+    def _laid_out(self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout) -> list[TokenizedText]:
+        config = self.config
         if isinstance(self.head, T5Ranker):
             ending = "Relevant:" if config.scoring_strategy == "mono" else ""
             return self.tokenizer.asked(queries, docs, layout, ending)

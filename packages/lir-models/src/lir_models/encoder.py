@@ -139,7 +139,10 @@ def _layouts(config: BiEncoderConfig, tokenizer: Tokenizer, *, special_tokens: b
             attend_to_expansion=getattr(config, f"attend_to_{side}_expanded_tokens"),
         )
 
-    return {"query": layout("query"), "doc": layout("doc")}
+    layouts: dict[Side, Layout] = {"query": layout("query"), "doc": layout("doc")}
+    for side, made in layouts.items():
+        tokenizer.check_layout(f"{type(config).__name__}.{side}_length", made)
+    return layouts
 
 
 def _expansion_id(config: BiEncoderConfig, tokenizer: Tokenizer) -> int:

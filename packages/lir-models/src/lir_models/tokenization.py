@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lir_models.errors import CheckpointError, ConfigError, InputError, did_you_mean
 from lir_models.fields import ScoringMask
 from lir_models.positions import positions_of
+from lir_models.room import check_room, shares
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class Tokenizer:
             return []
         prompted = [layout.prompt + (text.lower() if layout.lowercase else text) for text in texts]
         limit = self.limit(layout.length)
-        room = None if limit is None else max(1, limit - len(layout.inserted))
+        room = None if limit is None else limit - len(layout.inserted)
         tokenized = self._tokenize(prompted, length=room, special_tokens=layout.special_tokens)
         if layout.special_tokens:
             # Without any token there is nothing to embed.
@@ -204,6 +205,17 @@ class Tokenizer:
         if layout.expansion_id is not None and full is not None:
             tokenized = [_expand(text, full, layout) for text in tokenized]
         return tokenized
+
+    def check_layout(self, field: str, layout: Layout) -> None:
+        """Refuse a length that leaves a text none of its own tokens.
+
+        Raises:
+            ConfigError: The message names the least length.
+        """
+        special = self.tokenizer.num_special_tokens_to_add(pair=False) if layout.special_tokens else 0
+        inserted, prompt = len(layout.inserted), self.count(layout.prompt)
+        needs = f"{special} special tokens, {inserted} markers and viewers, {prompt} of the prompt, and one of the text"
+        check_room(field, layout.length, self.limit(layout.length), special + inserted + prompt + 1, needs)
 
     def _one_token(self, text: TokenizedText) -> TokenizedText:
         return TokenizedText([self.pad_id], None if text.token_type_ids is None else [0])
@@ -258,7 +270,7 @@ class Tokenizer:
     def chats(
         self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout, instruction: str
     ) -> list[TokenizedText]:
-        """Tokenize pairs as the chat template lays them out; a document that is too long is cut."""
+        """Tokenize pairs as the chat template lays them out; the longer text of a pair is cut first, never the template."""
         check_texts(queries)
         check_texts(docs)
         queries, docs = self._cut(queries, layout.query_length), self._cut(docs, layout.doc_length)
@@ -273,33 +285,53 @@ class Tokenizer:
         found: list[TokenizedText] = []
         for query, doc in zip(queries, docs, strict=True):
             ids = tokenize(query, doc)
-            if limit is not None and len(ids) > limit:
-                kept = len(self.tokenizer(doc, add_special_tokens=False)["input_ids"]) - (len(ids) - limit)
-                ids = tokenize(query, self._cut([doc], max(1, kept))[0])[:limit]
+            lengths = self.count(query), self.count(doc)
+            room = sum(lengths)
+            while limit is not None and len(ids) > limit and room > 0:
+                # Texts may fall into other tokens where they are cut, so what does not fit yet is cut once more.
+                room = max(0, room - (len(ids) - limit))
+                kept = shares(*lengths, room)
+                ids = tokenize(self._cut([query], kept[0])[0], self._cut([doc], kept[1])[0])
             found.append(TokenizedText(ids))
         return found
 
     def asked(
         self, queries: Sequence[str], docs: Sequence[str], layout: PairLayout, ending: str
     ) -> list[TokenizedText]:
-        """Tokenize pairs as T5 rankers are asked; what is too long is cut before the ending."""
+        """Tokenize pairs as T5 rankers are asked; the longer text of a pair is cut first, never the ending."""
         check_texts(queries)
         check_texts(docs)
         if not queries:
             return []
         queries, docs = self._cut(queries, layout.query_length), self._cut(docs, layout.doc_length)
-        texts = [f"Query: {query} Document: {doc}" for query, doc in zip(queries, docs, strict=True)]
         last = [] if not ending else self.tokenizer(ending, add_special_tokens=False)["input_ids"]
         last = [*last, self.tokenizer.eos_token_id]
         limit = self.limit(layout.length)
-        room = None if limit is None else max(1, limit - len(last))
+        room = None if limit is None else limit - len(last)
+        if room is not None:
+            queries = self._leaving_room(queries, docs, room - self.count("Query: Document:"))
+        texts = [f"Query: {query} Document: {doc}" for query, doc in zip(queries, docs, strict=True)]
         tokenized = self._tokenize(texts, length=room, special_tokens=False)
         return [TokenizedText([*text.input_ids, *last]) for text in tokenized]
+
+    def _leaving_room(self, queries: Sequence[str], docs: Sequence[str], room: int) -> Sequence[str]:
+        """Cut queries that would leave their documents less than half of a room."""
+        counts = {query: self.count(query) for query in dict.fromkeys(queries)}
+        if max(counts.values()) <= room // 2:
+            return queries
+        kept = (shares(counts[query], self.count(doc), room)[0] for query, doc in zip(queries, docs, strict=True))
+        return [self._cut([query], length)[0] for query, length in zip(queries, kept, strict=True)]
+
+    def count(self, text: str) -> int:
+        """Count the tokens of a text of its own."""
+        return len(self._tokenize([text], length=None, special_tokens=False)[0].input_ids)
 
     def _cut(self, texts: Sequence[str], length: int | None) -> Sequence[str]:
         """Cut texts after so many tokens of their own."""
         if length is None:
             return texts
+        if length == 0:
+            return [""] * len(texts)
         unique = list(dict.fromkeys(texts))
         offsets = self.tokenizer(
             unique, add_special_tokens=False, truncation=True, max_length=length, return_offsets_mapping=True
