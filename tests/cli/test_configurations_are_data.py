@@ -202,12 +202,17 @@ def test_a_command_says_in_one_sentence_what_it_does_not_import(lir: Lir, comman
         "rerank": "ReRankCallback",
     }
     evil = json.dumps({"class_path": "subprocess.Popen", "init_args": {"args": "touch witness", "shell": True}})
+    dataset = "{class_path: DocDataset, init_args: {doc_dataset: docs.tsv}}"
+    if command == "rerank":
+        files = "{run_path_or_id: first.trec, docs: docs.tsv, queries: queries.tsv}"
+        dataset = f"{{class_path: RunDataset, init_args: {files}}}"
     Path("evil.yaml").write_text(
         f"trainer: {{max_steps: 1, callbacks: [{evil}, {{class_path: {callback[command]}, init_args: {{index_dir: idx}}}}]}}\n"
         f"model: {'TextModule' if command == 'search' else '{class_path: BiEncoderModule, init_args: {model_name_or_path: ./n}}'}\n"
-        "data: {inference_datasets: [{class_path: DocDataset, init_args: {doc_dataset: docs.tsv}}]}\n"
+        f"data: {{inference_datasets: [{dataset}]}}\n"
     )
-    told = lir(command, "--config", "evil.yaml", *(["--output", "o"] if command == "train" else []))
+    outputs = {"train": ["--output", "o"], "index": [], "search": ["--run", "o"], "rerank": ["--output", "o"]}
+    told = lir(command, "--config", "evil.yaml", *outputs[command])
     assert "'subprocess.Popen' is not imported: a configuration names classes of lir, lightning" in told.err
     assert told.err.splitlines()[1:] == [
         "hint: --allow-imports subprocess allows another package, whose code you trust"

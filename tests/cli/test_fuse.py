@@ -71,9 +71,9 @@ def test_the_normalizations_are_those_of_lir_data() -> None:
 OUTPUT = ("--output", "fused.trec")
 NOWHERE = ("fuse", "nowhere.trec", "nowhere.trec")
 MISTAKES = {
-    "no run": (["fuse", *OUTPUT], 2, "Missing argument 'RUN RUN...'."),
+    "no run": (["fuse", *OUTPUT], 2, "RUN RUN... is missing."),
     "one run": (["fuse", "nowhere.trec", *OUTPUT], 2, "There is one run, 'nowhere.trec'; two at least are needed"),
-    "no output": ([*NOWHERE], 2, "Missing option '--output'."),
+    "no output": ([*NOWHERE], 2, "--output is missing."),
     "unknown method": ([*NOWHERE, *OUTPUT, "--method", "sum"], 2, "'sum' is not one of 'rrf', 'weighted'."),
     "unknown normalization": (
         [*NOWHERE, *OUTPUT, "--method", "weighted", "--normalize", "max"],

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,18 @@ def index(lir: Lir, collection: Path, backbone: Path) -> None:
 
 RUN = "What is finished is kept beside the run; the same command goes on from there.\n"
 KEPT = {"search": RUN, "rerank": RUN}
-PARTIAL = {"search": {"run.trec.partial"}, "rerank": {"r.trec.partial"}}
+# Of a re-ranking no query is finished yet.
+PARTIAL = {"search": {"run.trec.partial"}}
+
+
+@pytest.fixture(autouse=True)
+def heeds_interrupts() -> Iterator[None]:
+    """A shell has commands in the background ignore SIGINT, and these tests may run in one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 COMMANDS: dict[str, tuple[Any, str, str]] = {
     "search": (Index, "search", "--index idx --queries queries.tsv --run run.trec"),
     "rerank": (
@@ -161,7 +172,15 @@ main()
 def run(hang: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a command that hangs, and wait until it does."""
     words = [sys.executable, "-c", SCRIPT.format(hang), *map(str, arguments)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell has commands in the background ignore it, and these tests may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "READY\n"
     return process

@@ -108,7 +108,7 @@ def text_kinds() -> list[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", text_kinds())
 def test_whatever_kind_encodes_a_short_text_encodes_a_long_one(kind: str) -> None:
     ids = torch.tensor([[0, 9, 10, 11, 12, 2]])
