@@ -16,9 +16,9 @@ check:
 test *arguments:
     uv run pytest {{ arguments }}
 
-# real collections, the figures of others, every kind of model: minutes each (.ci/run tests some of them)
+# real collections, the figures of others, every kind of model, kills and signals: minutes each (.ci/run tests some of them)
 reference:
-    uv run pytest tests/integration tests/models -m "slow or long"
+    uv run pytest -m "slow or long"
 
 # one package's wheel in an empty environment: `just alone models`, `just alone models lowest`
 alone package versions="locked":

@@ -55,14 +55,9 @@ def remaining(group: int) -> list[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("command", "patch", "killed"),
-    [
-        pytest.param("index", INDEX, 1, marks=pytest.mark.slow),
-        pytest.param("index", WAITS, 1, marks=pytest.mark.long),
-        pytest.param("index", INDEX, 0, marks=pytest.mark.long),
-        pytest.param("train", TRAIN, 1, marks=pytest.mark.long),
-    ],
+    ("command", "patch", "killed"), [("index", INDEX, 1), ("index", WAITS, 1), ("index", INDEX, 0), ("train", TRAIN, 1)]
 )
 def test_a_killed_rank_is_named(collection: Path, backbone: Path, command: str, patch: str, killed: int) -> None:
     Path("train.yaml").write_text(CONFIG)

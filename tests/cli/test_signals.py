@@ -196,7 +196,7 @@ def remaining(group: int) -> list[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_native_code_ends_within_seconds(collection: Path, backbone: Path) -> None:
     process = run(NATIVE, *index_command(backbone))
     began = time.monotonic()
@@ -208,7 +208,7 @@ def test_native_code_ends_within_seconds(collection: Path, backbone: Path) -> No
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_signal_ends_at_once(collection: Path, backbone: Path) -> None:
     process = run(NATIVE, *index_command(backbone))
     process.send_signal(signal.SIGINT)
@@ -221,7 +221,7 @@ def test_a_second_signal_ends_at_once(collection: Path, backbone: Path) -> None:
     assert err.count("Stopped by SIGINT.") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_workers_end_with_their_command_without_a_word(
     collection: Path, backbone: Path, number: signal.Signals
