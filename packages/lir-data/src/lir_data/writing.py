@@ -94,10 +94,10 @@ def check_parquet(path: Path) -> None:
         ArgumentError: If the name ends in .gz or .zst.
         UnwritableOutputError: If pyarrow is not installed.
     """
-    if find_spec("pyarrow") is None:
-        raise UnwritableOutputError(f"'{path}' needs pyarrow: pip install lir-data[parquet]")
     if is_packed(path):
         raise ArgumentError(f"'{path}' would be packed twice: parquet packs by itself. End the name in .parquet.")
+    if find_spec("pyarrow") is None:
+        raise UnwritableOutputError(f"'{path}' needs pyarrow: pip install lir-data[parquet]")
 
 
 def check_place(path: str | Path) -> None:
