@@ -17,7 +17,7 @@ def test_the_demo_shows_every_stage_and_answers(lir: Callable[..., str], model: 
     assert all(re.fullmatch(r"\d+\.\d s", row[-1]) for row in table[1:])
     folder = Path("lir-demo")
     assert sorted(path.name for path in folder.iterdir()) == [
-        "docs.jsonl", "index", "qrels.txt", "queries.tsv", "reranked.trec", "run.trec",
+        "docs.jsonl", "index", "qrels.txt", "queries.tsv", "reranked.trec", "run.trec", "written-by-lir-demo.txt",
     ]  # fmt: skip
     measured = lir("evaluate", folder / "run.trec", "--qrels", folder / "qrels.txt", "-m", "nDCG@10")
     assert measured.splitlines()[1].split("\t")[1] == searched[1]

@@ -164,7 +164,9 @@ def test_scores_are_those_of_the_model(searched: tuple[Index, Collection]) -> No
     for expected, (doc_ids, scores) in zip(
         collection.scores, index.search(collection.queries, len(places)), strict=True
     ):
-        assert sorted(doc_ids) == sorted(places)
+        # Of term weights, documents that share no term with the query are not found.
+        is_found = expected > 0 if index.form == "sparse" else np.ones(len(places), dtype=bool)
+        assert sorted(doc_ids) == sorted(doc_id for doc_id, place in places.items() if is_found[place])
         np.testing.assert_allclose(scores, expected[[places[doc_id] for doc_id in doc_ids]], rtol=0, atol=1e-4)
 
 
@@ -173,7 +175,13 @@ def test_ranking_is_that_of_brute_force(searched: tuple[Index, Collection], k: i
     index, collection = searched
     expected = brute_force(collection).astype(np.float32)
     found = index.search(collection.queries, k).doc_ids
-    assert found == [ranking(scores, collection.doc_ids, k) for scores in expected]
+    if index.form == "sparse":
+        num_found = [min(k, int((scores > 0).sum())) for scores in expected]
+    else:
+        num_found = [k] * len(expected)
+    assert found == [
+        ranking(scores, collection.doc_ids, most) for scores, most in zip(expected, num_found, strict=True)
+    ]
 
 
 def test_documents_that_are_equal_are_ties(searched: tuple[Index, Collection]) -> None:
@@ -181,5 +189,5 @@ def test_documents_that_are_equal_are_ties(searched: tuple[Index, Collection]) -
     for doc_ids, scores in index.search(collection.queries, len(collection.doc_ids)):
         by_id = dict(zip(doc_ids, scores.tolist(), strict=True))
         copies = [doc_id.removeprefix("0-") for doc_id in doc_ids if doc_id.startswith("0-")]
-        assert len(copies) == 20
+        assert len(copies) == 20 or (index.form == "sparse" and copies)
         assert all(by_id[f"0-{doc_id}"] == by_id[doc_id] == by_id[f"{doc_id}-again"] for doc_id in copies)

@@ -43,7 +43,9 @@ def main(folder: Path, num_processes: int) -> None:
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0  # which would be drawn for other texts
         run = str(folder / "run.trec")
-        dataset = RunDataset(run, qrels=str(folder / "qrels.txt"), targets="relevance", depth=3, **names)
+        dataset = RunDataset(
+            run, qrels=str(folder / "qrels.txt"), targets="relevance", depth=3, add_docs_not_in_ranking=True, **names
+        )
         data = LightningIRDataModule(train_dataset=dataset, train_batch_size=GLOBAL_BATCH_SIZE // num_processes)
         module.set_optimizer(torch.optim.SGD, lr=0.1)
         trainer = LightningIRTrainer(

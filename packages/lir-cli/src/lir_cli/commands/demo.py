@@ -101,7 +101,7 @@ def _whole(folder: Path, model: str) -> None:
 
 def commands(folder: Path, model: str) -> list[str]:
     """Return the commands that do what the demo does."""
-    texts = f"--queries {folder}/queries.tsv --qrels {folder}/qrels.txt"
+    texts = f"--queries {folder}/queries.tsv"
     measures = " ".join(f"-m {measure}" for measure in MEASURES)
     return [
         f"lir index --model {model} --docs {folder}/docs.jsonl --index {folder}/index",
