@@ -96,7 +96,8 @@ class _Watch:
         self._thread = threading.Thread(target=self._run, name="lir-ranks", daemon=True)
 
     def start(self) -> None:
-        if self._launcher is not None:
+        # What the others were told stays: one that trains and then indexes asks for the same process again.
+        if self._launcher is not None and self._rank == 0:
             os.environ[_FIRST] = str(os.getpid())
         self._thread.start()
 
